@@ -1,0 +1,1 @@
+"""resolver-grpc: exchanges what a sender knows about a recipient for a routing decision."""

@@ -1,0 +1,1 @@
+"""The builder: sources (CPR extract, CSV, Parquet) to rows to entries to a snapshot."""

@@ -1,0 +1,87 @@
+"""Typed errors.
+
+Every error that leaves a module of this package is one of these: it carries a reason (a stable word for
+machines), a sentence for people that names the fix, and metadata. None of the three ever holds personal
+data: no name, address, e-mail address, number, key, handle or reference. ``server/status.py`` maps each
+class to a gRPC status; programs print the sentence and end with exit code 2.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ResolverError(Exception):
+    """The root of all errors of this package.
+
+    Args:
+        message: one sentence that says what is wrong and, where it can, what to do.
+        **metadata: facts for machines; never personal data.
+    """
+
+    reason: ClassVar[str] = "INTERNAL"
+
+    def __init__(self, message: str, **metadata: str | int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.metadata = {name: str(value) for name, value in metadata.items()}
+
+
+class MalformedRequestError(ResolverError):
+    """Bytes that are no request message."""
+
+    reason = "MALFORMED_REQUEST"
+
+
+class TooManyQueriesError(ResolverError):
+    """A request with more queries than the server takes at once."""
+
+    reason = "TOO_MANY_QUERIES"
+
+
+class UnknownSenderError(ResolverError):
+    """A sender that was never onboarded."""
+
+    reason = "UNKNOWN_SENDER"
+
+
+class NotYetValidError(ResolverError):
+    """A snapshot asked about an instant before its register date."""
+
+    reason = "SNAPSHOT_NOT_YET_VALID"
+
+
+class SnapshotError(ResolverError):
+    """A snapshot that is missing, damaged, foreign or of another format."""
+
+    reason = "SNAPSHOT_REFUSED"
+
+
+class KeyFileError(ResolverError):
+    """A key file that is missing, open to others or not a key."""
+
+    reason = "KEY_FILE_REFUSED"
+
+
+class TableError(ResolverError):
+    """An input table that can't be read as what it should be."""
+
+    reason = "TABLE_REFUSED"
+
+
+class ConfigurationError(ResolverError):
+    """A configuration that can't be taken: senders, addresses to listen on, instants."""
+
+    reason = "CONFIGURATION_REFUSED"
+
+
+class ShipmentError(ResolverError):
+    """A shipment file that can't be read."""
+
+    reason = "SHIPMENT_REFUSED"
+
+
+class ServerRefusedError(ResolverError):
+    """A call that the server refused; the metadata holds the status code and the server's reason."""
+
+    reason = "SERVER_REFUSED"

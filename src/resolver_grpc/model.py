@@ -1,0 +1,181 @@
+"""The words of the domain as types: query, decision, sender.
+
+What belongs here: values and their names, nothing that computes a rule. The numbers of the enumerations
+are those of the wire (``protos/resolver_grpc/v1``); a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum, unique
+from typing import NamedTuple, Protocol
+
+
+@unique
+class Kind(IntEnum):
+    """The way in which a query addresses its recipient."""
+
+    UNSPECIFIED = 0
+    FULL_NAME = 1
+    FIRST_NAME = 2
+    ADDRESS = 3
+    EMAIL = 4
+    CPR = 5
+    CVR = 6
+    HANDLE = 7
+
+
+@unique
+class Route(IntEnum):
+    """What is to be done with a query's letter."""
+
+    MAILBOX = 1
+    LETTER = 2
+    HOLD = 3
+    FORWARD = 4
+    REJECT = 5
+
+
+@unique
+class Reason(IntEnum):
+    """Why a query got its route."""
+
+    DELIVERABLE = 1
+    SUBSCRIBED_BY_TERMS = 2
+    FORWARDED = 3
+    EXEMPT = 4
+    OPTED_OUT = 5
+    NOT_SUBSCRIBED = 6
+    NOT_FOUND = 7
+    HELD_FOR_SENDER = 8
+    AMBIGUOUS_RECIPIENT = 9
+    AMBIGUOUS_ADDRESS = 10
+    KIND_NOT_ALLOWED = 11
+    PERSONAL_CONTENT = 12
+    INVALID_KIND = 20
+    INVALID_REFERENCE = 21
+    INVALID_NAME = 22
+    NAME_INCOMPLETE = 23
+    INVALID_ADDRESS = 24
+    INVALID_STREET = 25
+    INVALID_HOUSE_NUMBER = 26
+    INVALID_FLOOR = 27
+    INVALID_DOOR = 28
+    INVALID_POSTAL_CODE = 29
+    INVALID_KVHX = 30
+    INVALID_EMAIL = 31
+    INVALID_NUMBER = 32
+    INVALID_HANDLE = 33
+    UNEXPECTED_FIELD = 34
+
+
+class SenderClass(Enum):
+    """Whether a sender is a public authority."""
+
+    PUBLIC = "PUBLIC"
+    PRIVATE = "PRIVATE"
+
+
+class Query(Protocol):
+    """One recipient as the sender wrote it; the wire's ``Query`` message is one, ``QueryRow`` another."""
+
+    @property
+    def reference(self) -> str: ...  # noqa: D102 - the fields are documented in query.proto
+    @property
+    def kind(self) -> int: ...  # noqa: D102
+    @property
+    def full_name(self) -> str: ...  # noqa: D102
+    @property
+    def first_name(self) -> str: ...  # noqa: D102
+    @property
+    def last_name(self) -> str: ...  # noqa: D102
+    @property
+    def street_name(self) -> str: ...  # noqa: D102
+    @property
+    def house_number(self) -> str: ...  # noqa: D102
+    @property
+    def floor(self) -> str: ...  # noqa: D102
+    @property
+    def door(self) -> str: ...  # noqa: D102
+    @property
+    def postal_code(self) -> str: ...  # noqa: D102
+    @property
+    def supplementary_town(self) -> str: ...  # noqa: D102
+    @property
+    def address_line(self) -> str: ...  # noqa: D102
+    @property
+    def kvhx(self) -> str: ...  # noqa: D102
+    @property
+    def number(self) -> str: ...  # noqa: D102
+    @property
+    def email_address(self) -> str: ...  # noqa: D102
+    @property
+    def handle(self) -> bytes: ...  # noqa: D102
+    @property
+    def has_postal_address(self) -> bool: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class QueryRow:
+    """A query as plain values, for files and tests; the fields are those of ``query.proto``."""
+
+    reference: str = ""
+    kind: int = Kind.UNSPECIFIED
+    full_name: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    street_name: str = ""
+    house_number: str = ""
+    floor: str = ""
+    door: str = ""
+    postal_code: str = ""
+    supplementary_town: str = ""
+    address_line: str = ""
+    kvhx: str = ""
+    number: str = ""
+    email_address: str = ""
+    handle: bytes = b""
+    has_postal_address: bool = False
+
+
+class Target(NamedTuple):
+    """Whom a decision reaches: the current CPR or CVR number, and where an organisation forwards to."""
+
+    number: str
+    forwarding_address: str = ""
+
+
+class Decision(NamedTuple):
+    """The answer to one query: route, reason, the offending field if any, targets."""
+
+    route: Route
+    reason: Reason
+    field: str = ""
+    targets: tuple[Target, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A company or an authority that was onboarded (domain rules, section 6).
+
+    Attributes:
+        id: the word by which requests name the sender.
+        name: the sender's name, for people.
+        cvr: its CVR number.
+        sender_class: PUBLIC or PRIVATE.
+        mandatory: a statutory authority; always so for PUBLIC.
+        terms_consent: its accepted terms make the digital mailbox the standard way.
+        hold: its letters may wait for enrolment.
+        fallback: REJECT or LETTER, for what can't be delivered digitally.
+        kinds: the kinds of query it may use.
+    """
+
+    id: str
+    name: str
+    cvr: str
+    sender_class: SenderClass
+    mandatory: bool = False
+    terms_consent: bool = False
+    hold: bool = False
+    fallback: Route = Route.REJECT
+    kinds: frozenset[Kind] = field(default_factory=frozenset)

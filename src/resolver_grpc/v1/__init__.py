@@ -1,0 +1,1 @@
+"""The wire: code generated from protos/ by `make proto`; never edited by hand."""
