@@ -1,0 +1,73 @@
+# Everything that a developer or CI does, by name; `make help` lists it.
+SHELL := /bin/bash
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+PROTOS := $(wildcard protos/resolver_grpc/v1/*.proto)
+RUN := $(BIN)/python
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo demo-quick test check format format-check lint types imports proto proto-check docs agree clean
+
+help: ## List what there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+install: $(VENV)/installed ## Make the virtual environment and install everything, pinned
+
+demo: install ## A register of 50,000, a snapshot, a server, a shipment, its lists; under a minute
+	$(RUN) tools/demo.py --out demo
+
+demo-quick: install ## The same with a register of 5,000
+	$(RUN) tools/demo.py --out demo --persons 5000 --queries 2000
+
+test: install ## Run the tests
+	$(RUN) -m pytest -n auto
+
+check: install format-check lint types imports proto-check test ## Everything that CI checks
+
+format: install ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+format-check: install
+	$(BIN)/ruff format --check .
+
+lint: install ## Lint the code and the protos
+	$(BIN)/ruff check .
+	$(BIN)/buf lint
+
+types: install ## Check the types
+	$(BIN)/mypy
+
+imports: install ## Check that imports point one way
+	$(BIN)/lint-imports --no-cache
+
+proto: install ## Generate the code of the wire from protos/
+	$(call generate,src)
+
+proto-check: install ## Check that the generated code is that of protos/
+	@rm -rf build/proto && mkdir -p build/proto
+	$(call generate,build/proto)
+	@for file in build/proto/resolver_grpc/v1/*; do \
+	  cmp $$file src/resolver_grpc/v1/$$(basename $$file) || { echo "run 'make proto' and commit"; exit 1; }; done
+
+docs: install ## Print the documentation's tables from the code
+	$(RUN) -m resolver_grpc.build.schema_docs > docs/inputs.md
+
+agree: install ## Server and brute force on 100,000 persons and 100,000 queries
+	$(RUN) -m pytest tests/test_agreement.py -m large -n 0 -s --timeout 3600
+
+clean: ## Remove what was made, the virtual environment too
+	rm -rf build demo $(VENV)
+
+define generate
+	PATH="$(abspath $(BIN)):$$PATH" $(RUN) -m grpc_tools.protoc -I protos --python_out=$(1) --mypy_out=quiet:$(1) $(PROTOS)
+	PATH="$(abspath $(BIN)):$$PATH" $(RUN) -m grpc_tools.protoc -I protos --grpc_python_out=$(1) \
+	  --mypy_grpc_out=quiet:$(1) protos/resolver_grpc/v1/resolver_service.proto
+endef
