@@ -7,7 +7,7 @@ are those of the wire (``protos/resolver_grpc/v1``); a test holds the two togeth
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum, unique
+from enum import Enum, IntEnum, StrEnum, unique
 from typing import NamedTuple, Protocol
 
 
@@ -74,6 +74,47 @@ class SenderClass(Enum):
 
     PUBLIC = "PUBLIC"
     PRIVATE = "PRIVATE"
+
+
+@unique
+class Fact(StrEnum):
+    """What is known of an owner with a time to it; the index keeps each as intervals by ordinal."""
+
+    MAILBOX = "mailbox"
+    """The mailbox is opened and not closed."""
+    LOGIN = "login"
+    """Five years since the last login are not over."""
+    PRIVATE_CLOSED = "private_closed"
+    """The owner left private post."""
+    RESIDENT = "resident"
+    """The owner lives at the address according to the register."""
+    REGISTERED = "registered"
+    """The owner's status in the register allows to be reached by e-mail."""
+    PROTECTION = "protection"
+    """The owner is under name-and-address protection."""
+    CONSENT = "consent"
+    """The owner agreed to be found by name and address."""
+    CLAIM = "claim"
+    """The owner verified and claims an e-mail address."""
+    CONTESTED = "contested"
+    """Somebody else claims the owner's e-mail address."""
+    EXEMPT = "exempt"
+    """The owner is exempt from digital post."""
+    FORWARDING = "forwarding"
+    """The organisation forwards its post from public senders."""
+
+
+@unique
+class Relation(StrEnum):
+    """What stands between an owner and a sender; a fact of its own for each sender."""
+
+    SUBSCRIBED = "subscribed"
+    BOUND = "bound"
+    OPTED_OUT = "opted_out"
+
+    def to(self, sender_id: str) -> str:
+        """The name of the fact that this relation to a sender is."""
+        return f"{self}/{sender_id}"
 
 
 class Query(Protocol):
