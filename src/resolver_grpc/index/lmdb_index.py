@@ -1,0 +1,123 @@
+"""The LMDB index: the answers from an index file.
+
+What belongs here: the lookups. Every page was asked of LMDB once, at opening, under a read transaction that
+lives as long as the index: the file never changes, so that a lookup walks no tree. Facts, columns and roads
+lie in memory.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from resolver_grpc.errors import SnapshotError
+from resolver_grpc.index.columns import ColumnCipher
+from resolver_grpc.index.facts import Facts
+from resolver_grpc.index.layout import (
+    ADDRESS_NUMBER_COLUMN,
+    FORWARDING_ADDRESS_COLUMN,
+    FORWARDING_ORDINAL_COLUMN,
+    INTEGER_KEY,
+    NUMBER_COLUMN,
+    POSTING_BIT,
+    POSTINGS_DATABASE,
+    bucket_of,
+)
+from resolver_grpc.index.lmdb_file import LmdbFile
+from resolver_grpc.index.opening import read_columns, read_facts, read_header, read_pages, read_roads
+from resolver_grpc.index.pages import probe_page
+from resolver_grpc.index.postings import decode_posting
+from resolver_grpc.index.reader import check_ordinal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from resolver_grpc.index.reader import FactSets
+
+
+class LmdbIndex:
+    """An index file, open for reading; see ``Index``.
+
+    Args:
+        path: the file, whose digest was checked: LMDB is not safe on a damaged one.
+        columns_key: the secret of the columns, 32 bytes.
+        snapshot_id: the id of the snapshot that the file is to hold, 16 bytes.
+
+    Raises:
+        SnapshotError: the file is missing, damaged, of another format, snapshot or key, or open already in
+            this process.
+    """
+
+    def __init__(self, path: Path, columns_key: bytes, snapshot_id: bytes) -> None:
+        self._file = LmdbFile(path)
+        try:
+            self._header = read_header(self._file, snapshot_id)
+            self._pages = read_pages(self._file, self._header)
+            self._facts = Facts(read_facts(self._file, self._header))
+            self._roads = read_roads(self._file)
+            columns = read_columns(self._file, self._header, ColumnCipher(columns_key, snapshot_id))
+        except BaseException:
+            self._file.close()
+            raise
+        self._numbers = columns[NUMBER_COLUMN]
+        self._address_numbers = columns[ADDRESS_NUMBER_COLUMN]
+        forwarding = (columns[name].tolist() for name in (FORWARDING_ORDINAL_COLUMN, FORWARDING_ADDRESS_COLUMN))
+        self._forwarding: dict[int, bytes] = dict(zip(*forwarding, strict=True))
+
+    @property
+    def owners(self) -> int:
+        """See ``Index``."""
+        return self._header.owners
+
+    def find(self, keys: Sequence[bytes]) -> list[tuple[int, ...]]:
+        """See ``Index``."""
+        self._check_open()
+        return [self._find(key) for key in keys]
+
+    def _find(self, key: bytes) -> tuple[int, ...]:
+        slot = probe_page(self._pages[bucket_of(key, self._header.buckets)], key)
+        if slot is None:
+            return ()
+        if slot < POSTING_BIT:
+            return (slot,)
+        value = self._file.get(POSTINGS_DATABASE, INTEGER_KEY.pack(slot ^ POSTING_BIT))
+        return decode_posting(value, self.owners)
+
+    def road(self, key: bytes) -> int:
+        """See ``Index``."""
+        self._check_open()
+        return self._roads.get(key, 0)
+
+    def facts_at(self, instant: int) -> FactSets:
+        """See ``Index``."""
+        self._check_open()
+        return self._facts.at(instant)
+
+    def number(self, ordinal: int) -> str:
+        """See ``Index``."""
+        self._check_owner(ordinal)
+        return bytes(self._numbers[ordinal]).decode("ascii")
+
+    def address_number(self, ordinal: int) -> int:
+        """See ``Index``."""
+        self._check_owner(ordinal)
+        return int(self._address_numbers[ordinal])
+
+    def forwarding_address(self, ordinal: int) -> str:
+        """See ``Index``."""
+        self._check_owner(ordinal)
+        return self._forwarding.get(ordinal, b"").decode()
+
+    def close(self) -> None:
+        """See ``Index``."""
+        # The pages go first: once the file is unmapped, reading one would end the process.
+        self._pages = []
+        self._file.close()
+
+    def _check_owner(self, ordinal: int) -> None:
+        self._check_open()
+        check_ordinal(ordinal, self.owners)
+
+    def _check_open(self) -> None:
+        if not self._pages:
+            raise SnapshotError("The index is closed; open the snapshot again.")
