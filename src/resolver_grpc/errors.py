@@ -85,3 +85,15 @@ class ServerRefusedError(ResolverError):
     """A call that the server refused; the metadata holds the status code and the server's reason."""
 
     reason = "SERVER_REFUSED"
+
+
+class UnsendableQueryError(ResolverError):
+    """A query that can't be put on the wire; the metadata holds its row number and, if known, its field."""
+
+    reason = "UNSENDABLE_QUERY"
+
+
+class MismatchedResponseError(ResolverError):
+    """A response whose decisions are not those of the batch's queries, one for each and in order."""
+
+    reason = "MISMATCHED_RESPONSE"

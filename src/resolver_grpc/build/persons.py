@@ -1,0 +1,186 @@
+"""Rows of the persons table to persons.
+
+Source of the rules: domain rules, sections 4 and 5. A row with a cell that can't be read is rejected whole,
+but for a protection: one that can't be read holds always.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from resolver_grpc.build.cells import WHENEVER, Row, Span, parse_first_day, parse_last_day, read, read_optional
+from resolver_grpc.build.rejects import BadRowError
+from resolver_grpc.canonical.address import parse_door, parse_floor, parse_house_number, parse_postal_code
+from resolver_grpc.canonical.kvhx import is_real_street
+from resolver_grpc.canonical.names import canonical_name_words
+from resolver_grpc.canonical.numbers import parse_cpr
+from resolver_grpc.canonical.street import canonical_street, canonical_town
+from resolver_grpc.canonical.text import UnreadableError
+from resolver_grpc.index.layout import FOREVER
+
+STATUSES = frozenset({"01", "03", "05", "07", "20", "30", "50", "60", "70", "80", "90"})
+LIVING_THERE = frozenset({"01", "03", "05", "07"})
+OUT_OF_EMAIL = frozenset({"30", "50", "60", "70", "80", "90"})
+REPLACED = frozenset({"50", "60"})
+
+_CODE = re.compile(r"[0-9]{4}|")
+_MEMORY = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Where a person is registered; any part may be empty where the register does not give it.
+
+    Attributes:
+        road: municipality and road code.
+        streets: the canonical spellings of the street's name.
+        postal_code: canonical, as are all that follow.
+        town: the supplementary town.
+        house_number: with it, floor and door.
+    """
+
+    road: tuple[str, str]
+    streets: frozenset[str]
+    postal_code: str
+    town: str
+    house_number: str = ""
+    floor: str = ""
+    door: str = ""
+
+    @property
+    def has_road(self) -> bool:
+        """Whether it stands on a real street whose codes are known."""
+        return all(self.road) and is_real_street(self.road[1])
+
+    @property
+    def has_key(self) -> bool:
+        """Whether it can be addressed at all: a house number, and no road code that names no street."""
+        return bool(self.house_number) and is_real_street(self.road[1] or "0000")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A person in the register; which numbers lead to which stands in ``numbers.py``.
+
+    Attributes:
+        number: the person's CPR number.
+        status: the register's two digits.
+        names: the canonical words of the name that count: none, the first, or first and last.
+        home: where the person is registered.
+        protections: when the person is under name-and-address protection.
+    """
+
+    number: str
+    status: str
+    names: tuple[str, ...]
+    home: Home
+    protections: tuple[Span, ...]
+
+
+def parse_person(row: Row) -> Person:
+    """Reads a row of the persons table.
+
+    Raises:
+        BadRowError: a cell can't be read.
+    """
+    number, status = read(row, "number", parse_cpr), row["status"].strip()
+    if status not in STATUSES:
+        raise BadRowError("status", "is not one of the register's")
+    # Who replaced whom is read from all rows alike, but a cell that can't be read rejects this one.
+    read_optional(row, "current_number", parse_cpr)
+    read_optional(row, "old_numbers", parse_cpr_list)
+    return Person(
+        number=number,
+        status=status,
+        names=_names(row["full_name"]),
+        home=parse_home(row),
+        protections=parse_protections(row["protections"]),
+    )
+
+
+def parse_home(row: Row) -> Home:
+    """Reads the address of a row of the persons table.
+
+    Raises:
+        BadRowError: a cell that is not blank can't be read.
+    """
+    return replace(
+        parse_road_of_home(row),
+        house_number=read(row, "house_number", _house_number),
+        floor=read(row, "floor", _floor),
+        door=read(row, "door", _door),
+    )
+
+
+def parse_road_of_home(row: Row) -> Home:
+    """Reads only the road of an address, for a row whose other cells may be unreadable.
+
+    Raises:
+        BadRowError: a cell that is not blank can't be read.
+    """
+    return Home(
+        road=(read(row, "municipality_code", _parse_code), read(row, "road_code", _parse_code)),
+        streets=frozenset(
+            read(row, column, _street) for column in ("street_name", "short_street_name") if row[column].strip()
+        ),
+        postal_code=read(row, "postal_code", _postal_code),
+        town=canonical_town(row["supplementary_town"]),
+    )
+
+
+def parse_cpr_list(text: str) -> tuple[str, ...]:
+    """Reads CPR numbers separated by ``;``."""
+    return tuple(parse_cpr(part) for part in text.split(";"))
+
+
+def parse_protections(text: str) -> tuple[Span, ...]:
+    """Reads intervals ``FIRST_DAY/LAST_DAY`` separated by ``;``; total.
+
+    One without a first day, unreadable or inverted, holds always (domain rules, section 5, "Time").
+    """
+    return tuple(_parse_protection(part) for part in text.split(";")) if text.strip() else ()
+
+
+@lru_cache(_MEMORY)
+def _parse_protection(text: str) -> Span:
+    first, slash, last = text.strip().partition("/")
+    try:
+        start = parse_first_day(first)
+        end = parse_last_day(last) if last.strip() else FOREVER
+    except ValueError:
+        return WHENEVER
+    return Span(start, end) if slash and start < end else WHENEVER
+
+
+def _names(full_name: str) -> tuple[str, ...]:
+    words = canonical_name_words(full_name)
+    return (words[0], words[-1]) if len(words) > 1 else tuple(words)
+
+
+def _parse_code(text: str) -> str:
+    code = text.strip()
+    if not _CODE.fullmatch(code):
+        raise UnreadableError("not a code of four digits")
+    return code
+
+
+def _blank_or(parse: Callable[[str], str]) -> Callable[[str], str]:
+    """Remembers readings, for a register repeats its streets and house numbers; a blank cell is ``""``."""
+    return lru_cache(_MEMORY)(lambda text: parse(text) if text.strip() else "")
+
+
+def _parse_street(text: str) -> str:
+    street = canonical_street(text)
+    if not street:
+        raise UnreadableError("not a street")
+    return street
+
+
+_street = _blank_or(_parse_street)
+_house_number = _blank_or(parse_house_number)
+_floor = _blank_or(parse_floor)
+_door = _blank_or(parse_door)
+_postal_code = _blank_or(parse_postal_code)

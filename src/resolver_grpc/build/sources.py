@@ -1,0 +1,125 @@
+"""The rows of all tables as they are read: accepted, or rejected with whom they concern.
+
+Nothing is brought together here yet, for that needs all rows; ``owners.py`` does.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from resolver_grpc.build.cells import Row, parse_owner_number
+from resolver_grpc.build.mailboxes import Mailbox, RelationRow, parse_mailbox, parse_relation
+from resolver_grpc.build.numbers import Link
+from resolver_grpc.build.persons import Person, parse_person, parse_road_of_home
+from resolver_grpc.build.rejects import BadRowError, Rejects
+from resolver_grpc.build.roads import Roads, parse_road
+from resolver_grpc.canonical.email import parse_email
+from resolver_grpc.canonical.numbers import parse_cpr
+
+TWICE = "its number stands in more than one row"
+
+
+@dataclass(slots=True)
+class Sources:
+    """Everything that the tables say, row by row.
+
+    Attributes:
+        rejects: the rejected rows.
+        roads: what is known of the register's roads, rejected persons' included.
+        rows_read: how many rows each table had.
+        persons: accepted persons by number, each with its row.
+        mailboxes: accepted rows of the mailboxes table.
+        relations: accepted rows of the relations table.
+        links: old numbers with the numbers that took their place, rejected rows' included.
+        bad_persons: numbers that rejected rows of the persons table speak for.
+        bad_owners: numbers that rejected rows of the other tables belong to; old ones not yet followed.
+        bad_claims: e-mail addresses that rejected rows claim; they go on contesting these.
+    """
+
+    rejects: Rejects = field(default_factory=Rejects)
+    roads: Roads = field(default_factory=Roads)
+    rows_read: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    persons: dict[str, tuple[int, Person]] = field(default_factory=dict)
+    mailboxes: list[tuple[int, Mailbox]] = field(default_factory=list)
+    relations: list[tuple[int, RelationRow]] = field(default_factory=list)
+    links: set[Link] = field(default_factory=set)
+    bad_persons: set[str] = field(default_factory=set)
+    bad_owners: set[str] = field(default_factory=set)
+    bad_claims: set[str] = field(default_factory=set)
+
+    def add_person(self, row_number: int, row: Row) -> None:
+        """Takes a row of the persons table."""
+        self.rows_read["persons"] += 1
+        self.links.update(_readable_links(row))
+        try:
+            person = parse_person(row)
+        except BadRowError as error:
+            self.rejects.add("persons", row_number, str(error))
+            self._leave_out(_readable(row["number"], parse_cpr))
+            self._add_readable_road(row)
+            return
+        self.roads.add(person.home)
+        if person.number in self.persons or person.number in self.bad_persons:
+            self.rejects.add("persons", row_number, TWICE)
+            self._leave_out([person.number])
+            return
+        self.persons[person.number] = row_number, person
+
+    def add_mailbox(self, row_number: int, row: Row) -> None:
+        """Takes a row of the mailboxes table."""
+        self.rows_read["mailboxes"] += 1
+        try:
+            self.mailboxes.append((row_number, parse_mailbox(row)))
+        except BadRowError as error:
+            self.rejects.add("mailboxes", row_number, str(error))
+            self.bad_owners.update(_readable(row["number"], parse_owner_number))
+            self.bad_claims.update(_readable(row["email_address"], parse_email))
+
+    def add_relation(self, row_number: int, row: Row) -> None:
+        """Takes a row of the relations table."""
+        self.rows_read["relations"] += 1
+        try:
+            self.relations.append((row_number, parse_relation(row)))
+        except BadRowError as error:
+            self.rejects.add("relations", row_number, str(error))
+            self.bad_owners.update(_readable(row["number"], parse_owner_number))
+
+    def add_road(self, row_number: int, row: Row) -> None:
+        """Takes a row of the roads table."""
+        self.rows_read["roads"] += 1
+        try:
+            self.roads.add_named(parse_road(row))
+        except BadRowError as error:
+            self.rejects.add("roads", row_number, str(error))
+
+    def _leave_out(self, numbers: list[str]) -> None:
+        """Takes a person out, and rejects an earlier row of theirs too."""
+        self.bad_persons.update(numbers)
+        for number in numbers:
+            if number in self.persons:
+                self.rejects.add("persons", self.persons.pop(number)[0], TWICE)
+
+    def _add_readable_road(self, row: Row) -> None:
+        try:
+            self.roads.add(parse_road_of_home(row))
+        except BadRowError:
+            return
+
+
+def _readable(cell: str, parse: Callable[[str], str]) -> list[str]:
+    try:
+        return [parse(cell)]
+    except ValueError:
+        return []
+
+
+def _readable_links(row: Row) -> list[Link]:
+    """What a row says of replaced numbers, as far as it can be read, even where the row is rejected."""
+    links: list[Link] = []
+    for number in _readable(row["number"], parse_cpr):
+        links.extend((number, current) for current in _readable(row["current_number"], parse_cpr))
+        olds = [old for cell in row["old_numbers"].split(";") for old in _readable(cell, parse_cpr)]
+        links.extend((old, number) for old in olds)
+    return links

@@ -1,0 +1,160 @@
+"""Keys: canonical form to 16 bytes, under a secret; the only place where keys are derived.
+
+Builder and server both come here, so that they can't differ. A key is BLAKE2b-128, keyed, over the kind's
+byte and the canonical parts, joined by a character that no canonical form holds (U+001F counts as white
+space, which folding collapses). Who steals an index without the key file can't try names against it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import stat
+from dataclasses import dataclass
+from enum import IntEnum, unique
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from resolver_grpc.canonical.address import Address
+from resolver_grpc.canonical.kvhx import Kvhx
+from resolver_grpc.errors import KeyFileError
+
+KEY_BYTES = 16
+SECRET_BYTES = 32
+_SEPARATOR = "\x1f"
+
+
+@unique
+class KeyKind(IntEnum):
+    """The first byte under the hash; kinds never meet, whatever their parts."""
+
+    TEXT_ADDRESS = 1
+    TEXT_FIRST_NAME = 2
+    TEXT_FULL_NAME = 3
+    KVHX_ADDRESS = 4
+    KVHX_FIRST_NAME = 5
+    KVHX_FULL_NAME = 6
+    EMAIL = 7
+    CPR = 8
+    CVR = 9
+    STREET = 10
+    STREET_WITH_TOWN = 11
+    OWNER = 12
+
+
+@dataclass(frozen=True, slots=True)
+class IndexKeys:
+    """Makes every key of an index.
+
+    Args:
+        secret: 32 bytes, derived from the master key for this use alone.
+    """
+
+    secret: bytes
+
+    def key(self, kind: KeyKind, *parts: str) -> bytes:
+        """The key of 16 bytes of one kind and its canonical parts."""
+        text = _SEPARATOR.join(parts).encode()
+        return blake2b(bytes((kind,)) + text, digest_size=KEY_BYTES, key=self.secret).digest()
+
+    def place(self, place: Address | Kvhx, first_name: str = "", last_name: str = "") -> bytes:
+        """The key of an address, alone or with a first name or with both names.
+
+        The supplementary town of an ``Address`` is part of its key: pass it only where the road needs it.
+        """
+        kind = KeyKind.KVHX_ADDRESS if isinstance(place, Kvhx) else KeyKind.TEXT_ADDRESS
+        names = [name for name in (first_name, last_name) if name]
+        return self.key(KeyKind(kind + len(names)), *place, *names)
+
+    def street(self, postal_code: str, street: str) -> bytes:
+        """The key of a street in a postal code, whatever the road."""
+        return self.key(KeyKind.STREET, postal_code, street)
+
+    def street_with_town(self, postal_code: str, street: str, town: str) -> bytes:
+        """The key of a street in a supplementary town of a postal code."""
+        return self.key(KeyKind.STREET_WITH_TOWN, postal_code, street, town)
+
+
+@dataclass(frozen=True, slots=False)
+class MasterKey:
+    """The one secret of an index: all other secrets are derived from it, one for each use.
+
+    Args:
+        secret: 32 random bytes.
+    """
+
+    secret: bytes
+
+    @cached_property
+    def key_id(self) -> str:
+        """Names the key without telling it; stands in every manifest."""
+        return self._derive("key id")[:8].hex()
+
+    @cached_property
+    def index_keys(self) -> IndexKeys:
+        """For the keys of the index."""
+        return IndexKeys(self._derive("index"))
+
+    @cached_property
+    def columns_secret(self) -> bytes:
+        """For the encrypted columns, 32 bytes."""
+        return self._derive("columns")
+
+    @cached_property
+    def snapshot_secret(self) -> bytes:
+        """For the digest of a snapshot's content that is its id, 32 bytes."""
+        return self._derive("snapshot")
+
+    def _derive(self, use: str) -> bytes:
+        """HKDF-SHA256 (RFC 5869) with the use as its label."""
+        hkdf = HKDF(algorithm=SHA256(), length=SECRET_BYTES, salt=None, info=f"resolver-grpc/1/{use}".encode())
+        return hkdf.derive(self.secret)
+
+
+def create_key_file(path: Path) -> MasterKey:
+    """Writes a new random key to a new file that only its owner may read.
+
+    Raises:
+        KeyFileError: the file exists already, or can't be written.
+    """
+    secret = os.urandom(SECRET_BYTES)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(base64.b64encode(secret) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        raise KeyFileError(f"{path}: exists already; a key is never overwritten, choose another file") from None
+    except OSError as error:
+        raise KeyFileError(f"{path}: can't be written: {error.strerror}") from None
+    return MasterKey(secret)
+
+
+def read_key_file(path: Path) -> MasterKey:
+    """Reads a key file: 32 bytes in base64, readable by its owner alone.
+
+    Raises:
+        KeyFileError: it is missing, open to others, or no key.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            text = file.read(1024)
+    except OSError as error:
+        raise KeyFileError(f"{path}: can't be read: {error.strerror}; make one with `resolver-grpc keys new`") from None
+    if mode & 0o077:
+        raise KeyFileError(f"{path}: others may read it; run `chmod 600` on it")
+    try:
+        secret = base64.b64decode(text.strip(), validate=True)
+    except binascii.Error:
+        secret = b""
+    if len(secret) != SECRET_BYTES:
+        raise KeyFileError(
+            f"{path}: holds no key of {SECRET_BYTES} bytes in base64; make one with `resolver-grpc keys new`"
+        )
+    return MasterKey(secret)
