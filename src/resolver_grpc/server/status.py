@@ -1,0 +1,62 @@
+"""The one table from errors to gRPC status.
+
+An error's reason and metadata travel as ``google.rpc.ErrorInfo`` in the status details. Anything that is
+no ``ResolverError`` becomes INTERNAL with a neutral text: no exception's own text ever leaves.
+"""
+
+from __future__ import annotations
+
+from google.protobuf.any_pb2 import Any
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+from grpc import StatusCode
+
+from resolver_grpc.errors import (
+    ConfigurationError,
+    KeyFileError,
+    MalformedRequestError,
+    MismatchedResponseError,
+    NotYetValidError,
+    ResolverError,
+    ServerRefusedError,
+    ShipmentError,
+    SnapshotError,
+    TableError,
+    TooManyQueriesError,
+    UnknownSenderError,
+    UnsendableQueryError,
+)
+
+ERROR_DOMAIN = "resolver-grpc"
+DETAILS_KEY = "grpc-status-details-bin"
+
+STATUS_CODES: dict[type[ResolverError], StatusCode] = {
+    MalformedRequestError: StatusCode.INVALID_ARGUMENT,
+    TooManyQueriesError: StatusCode.INVALID_ARGUMENT,
+    UnknownSenderError: StatusCode.PERMISSION_DENIED,
+    NotYetValidError: StatusCode.FAILED_PRECONDITION,
+    # Damage met while serving; before that it stops the program.
+    SnapshotError: StatusCode.INTERNAL,
+    # These concern programs and clients; a server that meets one has a fault of its own.
+    ResolverError: StatusCode.INTERNAL,
+    KeyFileError: StatusCode.INTERNAL,
+    TableError: StatusCode.INTERNAL,
+    ConfigurationError: StatusCode.INTERNAL,
+    ShipmentError: StatusCode.INTERNAL,
+    ServerRefusedError: StatusCode.INTERNAL,
+    UnsendableQueryError: StatusCode.INTERNAL,
+    MismatchedResponseError: StatusCode.INTERNAL,
+}
+
+_NEUTRAL = "the server met a fault of its own; its log tells more"
+
+
+def refusal(error: Exception) -> tuple[StatusCode, str, tuple[tuple[str, bytes], ...]]:
+    """The status code, the sentence and the trailing metadata that answer an error."""
+    code, reason, sentence, metadata = StatusCode.INTERNAL, "INTERNAL", _NEUTRAL, dict[str, str]()
+    if isinstance(error, ResolverError) and STATUS_CODES[type(error)] is not StatusCode.INTERNAL:
+        code, reason, sentence, metadata = STATUS_CODES[type(error)], error.reason, error.message, error.metadata
+    detail = Any()
+    detail.Pack(ErrorInfo(reason=reason, domain=ERROR_DOMAIN, metadata=metadata))
+    status = Status(code=code.value[0], message=sentence, details=[detail])
+    return code, sentence, ((DETAILS_KEY, status.SerializeToString()),)
