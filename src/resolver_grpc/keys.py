@@ -11,7 +11,7 @@ import base64
 import binascii
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, unique
 from functools import cached_property
 from hashlib import blake2b
@@ -55,7 +55,7 @@ class IndexKeys:
         secret: 32 bytes, derived from the master key for this use alone.
     """
 
-    secret: bytes
+    secret: bytes = field(repr=False)
 
     def key(self, kind: KeyKind, *parts: str) -> bytes:
         """The key of 16 bytes of one kind and its canonical parts."""
@@ -88,7 +88,7 @@ class MasterKey:
         secret: 32 random bytes.
     """
 
-    secret: bytes
+    secret: bytes = field(repr=False)
 
     @cached_property
     def key_id(self) -> str:
@@ -124,13 +124,18 @@ def create_key_file(path: Path) -> MasterKey:
     """
     secret = os.urandom(SECRET_BYTES)
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(base64.b64encode(secret) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise KeyFileError(f"{path}: exists already; a key is never overwritten, choose another file") from None
     except OSError as error:
+        raise KeyFileError(f"{path}: can't be written: {error.strerror}") from None
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(base64.b64encode(secret) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        path.unlink()
         raise KeyFileError(f"{path}: can't be written: {error.strerror}") from None
     return MasterKey(secret)
 

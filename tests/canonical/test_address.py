@@ -100,14 +100,12 @@ def test_what_is_no_door_is_refused(text):
         parse_door(text)
 
 
-@pytest.mark.parametrize(
-    ("text", "canonical"), [("8000", "8000"), ("DK-8000", "8000"), ("dk 0999", "0999"), ("DK8000", "8000")]
-)
+@pytest.mark.parametrize(("text", "canonical"), [("8000", "8000"), ("DK-8000", "8000"), (" dk-0999 ", "0999")])
 def test_postal_codes_are_read(text, canonical):
     assert parse_postal_code(text) == canonical
 
 
-@pytest.mark.parametrize("text", ["", "800", "80000", "8000 Aarhus", "D-8000", "SE-8000", "٨٠٠٠"])
+@pytest.mark.parametrize("text", ["", "800", "80000", "8000 Aarhus", "D-8000", "SE-8000", "DK8000", "٨٠٠٠"])
 def test_what_is_no_postal_code_is_refused(text):
     with pytest.raises(UnreadableError):
         parse_postal_code(text)

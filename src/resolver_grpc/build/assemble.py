@@ -14,6 +14,7 @@ from resolver_grpc.index.content import Content
 from resolver_grpc.index.intervals import Intervals
 from resolver_grpc.index.layout import KEY_BYTES, NUMBER_BYTES, STREET_SHARED, TOWN_TELLS
 from resolver_grpc.keys import IndexKeys, KeyKind
+from resolver_grpc.model import Fact
 
 
 def in_order_of_ordinals(owners: list[Owner], keys: IndexKeys) -> list[Owner]:
@@ -62,6 +63,7 @@ def count_content(owners: list[Owner], content: Content) -> dict[str, int]:
         "keys": len(found),
         "keys_of_several_owners": sum(count > 1 for count in found.values()),
         "addresses": int(content.address_numbers.max(initial=0)),
+        "contested_claims": sum(Fact.CONTESTED in owner.facts for owner in owners),
         "shared_streets": sum(tag == STREET_SHARED for tag in content.roads.values()),
     }
 

@@ -7,6 +7,7 @@ canonical ones. Spans are half-open intervals of UTC seconds, as the index keeps
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
@@ -64,16 +65,23 @@ def parse_time_cell(text: str) -> int:
 
 
 @lru_cache(_MEMORY)
-def parse_first_day(text: str) -> int:
-    """Reads a first day on which something holds, to the instant at which it starts."""
-    return bounded(danish_midnight(parse_day(text.strip())))
+def parse_day_cell(text: str) -> date:
+    """Reads a day."""
+    return parse_day(text.strip())
 
 
 @lru_cache(_MEMORY)
-def parse_last_day(text: str) -> int:
-    """Reads a last day on which something holds, to the instant at which the next day starts."""
-    day = parse_day(text.strip())
-    return FOREVER if day_after(day) == day else bounded(danish_midnight(day_after(day)))
+def span_of_days(first: date | None, last: date | None) -> Span:
+    """From the start of a first to the end of a last day; either may be open.
+
+    Raises:
+        ValueError: the last comes before the first. Days are compared, not instants: a span that was over
+            before the index's first instant is not inverted but empty.
+    """
+    if first and last and last < first:
+        raise ValueError("inverted")
+    start = bounded(danish_midnight(first)) if first else ALWAYS
+    return Span(start, bounded(danish_midnight(day_after(last))) if last else FOREVER)
 
 
 def parse_owner_number(text: str) -> str:
@@ -93,13 +101,13 @@ def read_days(row: Row, first: str, last: str) -> Span | None:
     Raises:
         BadRowError: a day can't be read, or the last comes before the first.
     """
-    start, end = read_optional(row, first, parse_first_day), read_optional(row, last, parse_last_day)
-    if start is None and end is None:
+    first_day, last_day = read_optional(row, first, parse_day_cell), read_optional(row, last, parse_day_cell)
+    if first_day is None and last_day is None:
         return None
-    span = Span(ALWAYS if start is None else start, FOREVER if end is None else end)
-    if span.start >= span.end:
-        raise BadRowError(last, f"comes before {first}")
-    return span
+    try:
+        return span_of_days(first_day, last_day)
+    except ValueError:
+        raise BadRowError(last, f"comes before {first}") from None
 
 
 def span_until(given: int | None, withdrawn: int | None) -> Span | None:

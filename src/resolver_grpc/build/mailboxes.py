@@ -22,11 +22,13 @@ from resolver_grpc.build.cells import (
 )
 from resolver_grpc.build.rejects import BadRowError
 from resolver_grpc.canonical.email import parse_email
-from resolver_grpc.index.layout import ALWAYS, FOREVER
+from resolver_grpc.canonical.text import UnreadableError
+from resolver_grpc.index.layout import ALWAYS, FOREVER, FORWARDING_ADDRESS_BYTES
 from resolver_grpc.model import Fact, Relation
 from resolver_grpc.times import five_years_after
 
 RELATIONS = {relation.name: relation for relation in Relation}
+MAX_SENDER_ID_LENGTH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,13 @@ def parse_mailbox(row: Row) -> Mailbox:
     """
     number = read(row, "number", parse_owner_number)
     email_address = read_optional(row, "email_address", parse_email) or ""
-    forwarding_address = read_optional(row, "forwarding_address", parse_email) or ""
+    forwarding_address = read_optional(row, "forwarding_address", _parse_forwarding_address) or ""
     spans = {
         Fact.MAILBOX: _open_span(row),
         Fact.LOGIN: _login_span(row),
         Fact.PRIVATE_CLOSED: span_until(read_optional(row, "private_closed", parse_time_cell), None),
         Fact.CONSENT: _given_span(row, "address_consent_given", "address_consent_withdrawn"),
-        Fact.CLAIM: _claim_span(row) if email_address else None,
+        Fact.CLAIM: _claim_span(row, email_address),
         Fact.EXEMPT: read_days(row, "exempt_from", "exempt_to"),
         Fact.FORWARDING: _forwarding_span(row, number, forwarding_address),
     }
@@ -88,6 +90,8 @@ def parse_relation(row: Row) -> RelationRow:
     relation = RELATIONS.get(row["relation"].strip())
     if not sender_id:
         raise BadRowError("sender_id", "is empty")
+    if len(sender_id) > MAX_SENDER_ID_LENGTH:
+        raise BadRowError("sender_id", "is longer than a sender's id can be")
     if relation is None:
         raise BadRowError("relation", f"is none of {', '.join(RELATIONS)}")
     start = read(row, "effective_time", parse_time_cell)
@@ -105,20 +109,28 @@ def _login_span(row: Row) -> Span:
     """A login exactly five years ago still counts; without one the opening counts."""
     last_login = read_optional(row, "last_login", parse_time_cell)
     used = read(row, "opened", parse_time_cell) if last_login is None else last_login
-    return Span(ALWAYS, bounded(five_years_after(used) + 1))
+    # Bounded first: five years from the calendar's own ends can't be counted.
+    return Span(ALWAYS, bounded(five_years_after(bounded(used)) + 1))
 
 
 def _given_span(row: Row, given: str, withdrawn: str) -> Span | None:
     return span_until(read_optional(row, given, parse_time_cell), read_optional(row, withdrawn, parse_time_cell))
 
 
-def _claim_span(row: Row) -> Span | None:
+def _claim_span(row: Row, email_address: str) -> Span | None:
     """A claim holds from when the address is both verified and claimed until it is dropped."""
     verified = read_optional(row, "email_verified", parse_time_cell)
     claim = _given_span(row, "email_claimed", "email_dropped")
-    if verified is None or claim is None:
+    if not email_address or verified is None or claim is None:
         return None
     return Span(max(bounded(verified), claim.start), claim.end)
+
+
+def _parse_forwarding_address(text: str) -> str:
+    address = parse_email(text)
+    if len(address.encode()) > FORWARDING_ADDRESS_BYTES:
+        raise UnreadableError("longer than the index can hold")
+    return address
 
 
 def _forwarding_span(row: Row, number: str, forwarding_address: str) -> Span | None:

@@ -52,9 +52,8 @@ def join_owners(sources: Sources) -> list[Owner]:
     """
     persons = {number: person for number, (_, person) in sources.persons.items()}
     numbers = follow_numbers(sources.links, persons, sources.bad_persons)
-    for number in sorted(numbers.out & persons.keys()):
-        problem = CONTRADICTED if number in numbers.contradicted else OWNER_OUT
-        sources.rejects.add("persons", sources.persons[number][0], problem)
+    for row_number, number in sorted((sources.persons[number][0], number) for number in numbers.out & persons.keys()):
+        sources.rejects.add("persons", row_number, CONTRADICTED if number in numbers.contradicted else OWNER_OUT)
     out = {numbers.current(number) for number in sources.bad_owners}
     mailboxes = _mailboxes_by_owner(sources, numbers, out)
     relations = _relations_by_owner(sources, numbers, out)

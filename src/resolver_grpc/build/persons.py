@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from resolver_grpc.build.cells import WHENEVER, Row, Span, parse_first_day, parse_last_day, read, read_optional
+from resolver_grpc.build.cells import WHENEVER, Row, Span, parse_day_cell, read, read_optional, span_of_days
 from resolver_grpc.build.rejects import BadRowError
 from resolver_grpc.canonical.address import parse_door, parse_floor, parse_house_number, parse_postal_code
 from resolver_grpc.canonical.kvhx import is_real_street
@@ -19,7 +19,6 @@ from resolver_grpc.canonical.names import canonical_name_words
 from resolver_grpc.canonical.numbers import parse_cpr
 from resolver_grpc.canonical.street import canonical_street, canonical_town
 from resolver_grpc.canonical.text import UnreadableError
-from resolver_grpc.index.layout import FOREVER
 
 STATUSES = frozenset({"01", "03", "05", "07", "20", "30", "50", "60", "70", "80", "90"})
 LIVING_THERE = frozenset({"01", "03", "05", "07"})
@@ -148,11 +147,10 @@ def parse_protections(text: str) -> tuple[Span, ...]:
 def _parse_protection(text: str) -> Span:
     first, slash, last = text.strip().partition("/")
     try:
-        start = parse_first_day(first)
-        end = parse_last_day(last) if last.strip() else FOREVER
+        span = span_of_days(parse_day_cell(first), parse_day_cell(last) if last.strip() else None)
     except ValueError:
         return WHENEVER
-    return Span(start, end) if slash and start < end else WHENEVER
+    return span if slash else WHENEVER
 
 
 def _names(full_name: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from resolver_grpc.canonical.text import UnreadableError, fold_text
 _HOUSE_NUMBER = re.compile(r"0*([1-9][0-9]{0,2}) ?([a-z]?)")
 _FLOOR = re.compile(r"st|kl|k[2-9]|[1-9][0-9]?")
 _DOOR = re.compile(r"[a-z0-9/-]{1,4}")
-_POSTAL_CODE = re.compile(r"(?:dk ?-? ?)?([0-9]{4})")
+_POSTAL_CODE = re.compile(r"(?:dk-)?([0-9]{4})")
 
 FLOOR_WORDS = {"stuen": "st", "stueplan": "st", "kld": "kl", "kaelder": "kl"}
 DOOR_WORDS = {

@@ -21,7 +21,7 @@ from resolver_grpc.canonical.street import canonical_street, canonical_town
 from resolver_grpc.canonical.text import UnreadableError, fold_text
 
 _STREET = re.compile(r"(.+?) (0*[1-9][0-9]{0,2} ?[a-z]?)")
-_POSTAL = re.compile(r"((?:dk ?-? ?)?[0-9]{4})(?: (.+))?")
+_POSTAL = re.compile(r"((?:dk-)?[0-9]{4})(?: (.+))?")
 _FLOOR_FIRST = re.compile(
     r"(?P<floor>stuen|stueplan|st|kld|kaelder|kl|k[2-9]|[0-9]{1,2})"
     r"(?P<mark>\.? ?sal\.?|\.)?(?:$| |(?<=\.))(?P<door>.*)"

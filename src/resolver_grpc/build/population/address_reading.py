@@ -29,8 +29,11 @@ DOOR_WORDS = {
 }
 UNIT_WORDS = frozenset(
     "sal etage doer lejl lejlighed vaer vaerelse stue stuen stueplan st kl kld kaelder kaelderen parterre tv th mf "
-    "venstre hoejre midtfor baghus forhus sidehus mellemhus opgang".split()
+    "venstre hoejre midt midtfor hus baghus forhus sidehus mellemhus bygning blok opgang opg trappe port "
+    "kvist kvisten loft loftet hems anneks".split()
 )
+DISTRICT_WORDS = frozenset({"st", "kl"})  # of "St Heddinge" and the like
+SHORTEST_TOWN = 3
 
 
 class Place(NamedTuple):
@@ -99,7 +102,8 @@ def read_unit(text: str) -> tuple[str, str] | None:
         return floor, ""
     door = read_door(unit)
     if door is not None:
-        return "", door
+        # A lone word is a town, such as Bred or Skee.
+        return None if door.isalpha() and len(door) >= SHORTEST_TOWN else ("", door)
     for cut in range(1, len(unit)):
         left, right = unit[:cut], unit[cut:]
         if left.endswith(".") or right.startswith(" "):
@@ -109,13 +113,13 @@ def read_unit(text: str) -> tuple[str, str] | None:
     return None
 
 
-def read_town(text: str) -> str | None:
-    """Read a town of a line: no digits, at least one letter, no word that belongs to a unit."""
+def read_town(text: str, allowed: frozenset[str] = frozenset()) -> str | None:
+    """Read a town of a line: no digits, at least one letter, no word that belongs to a unit but those allowed."""
     town = fold_text(text)
     words = re.split(r"[^a-z0-9]+", town)
     if any(char.isdigit() for char in town) or not any(char.isalpha() for char in town):
         return None
-    return None if UNIT_WORDS.intersection(words) else town
+    return None if (UNIT_WORDS - allowed).intersection(words) else town
 
 
 def _read_middle(segments: list[str]) -> tuple[str, str, str] | None:
@@ -143,7 +147,7 @@ def read_line(text: str) -> Place | None:
     if first is None or last is None or middle is None:
         return None
     street, house_number = fold_street(first[1]), read_house_number(first[2])
-    if not street or house_number is None or (last[2] and read_town(last[2]) is None):
+    if not street or house_number is None or (last[2] and read_town(last[2], DISTRICT_WORDS) is None):
         return None
     return Place(last[1], street, house_number, *middle)
 
