@@ -77,6 +77,7 @@ SENDERS = [
     {"id": "town", "name": "Town", "cvr": "61126228", "class": "PUBLIC", "kinds": [k.name for k in Kind if k]},
     {"id": "shy", "name": "Shy", "cvr": "13585628", "class": "PRIVATE", "kinds": ["CPR"], "fallback": "LETTER"},
 ]
+KNOWN_SENDERS = {one.id: one for one in map(parse_sender, SENDERS)}
 
 QUERIES = [
     QueryRow("a", Kind.FULL_NAME, full_name="Ann Bo", address_line=LINE),
@@ -141,10 +142,9 @@ class RunningServer:
 
 
 @contextmanager
-def serving(register, senders=SENDERS, as_of=NOON, clock=None, queries=QUERIES):
+def serving(register, senders=KNOWN_SENDERS, as_of=NOON, clock=None, queries=QUERIES):
     """Serves a snapshot from a thread of its own until the block ends."""
-    known = {one.id: one for one in map(parse_sender, senders)}
-    served = open_served(register.directory, register.key, known, as_of)
+    served = open_served(register.directory, register.key, senders, as_of)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -155,9 +155,10 @@ def serving(register, senders=SENDERS, as_of=NOON, clock=None, queries=QUERIES):
 
     try:
         server, port = asyncio.run_coroutine_threadsafe(start(), loop).result()
-        yield RunningServer(f"127.0.0.1:{port}", list(known), queries)
+        yield RunningServer(f"127.0.0.1:{port}", list(senders), queries)
         asyncio.run_coroutine_threadsafe(server.stop(), loop).result()
     finally:
+        served.snapshot.index.close()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from resolver_grpc.build.rejects import Rejects
 from resolver_grpc.build.snapshot import Built, Inputs, build_snapshot
+from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.keys import read_key_file
 from resolver_grpc.program import one_line_errors, progress
 
@@ -47,6 +48,11 @@ def main(
       tools/build_snapshot.py --persons persons.parquet --mailboxes mailboxes.csv --relations relations.csv \\
           --keys index.key --out snapshot --rejects rejects.csv
     """
+    others = {path.resolve() for path in (persons, mailboxes, relations, roads, key_file, target) if path}
+    if rejects_file and rejects_file.resolve() in others:
+        raise ConfigurationError("--rejects must be a file of its own; name another")
+    if rejects_file and not rejects_file.absolute().parent.is_dir():
+        raise ConfigurationError(f"--rejects: there is no folder {rejects_file.parent}; make it first")
     key = read_key_file(key_file)
     built = build_snapshot(Inputs(persons, mailboxes, relations, roads), target, key, int(time.time()), progress)
     if rejects_file:

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Makes a population: tables for the builder, senders, and queries with the decisions expected of them."""
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def _instant(text: str) -> datetime:
     return time.astimezone(UTC)
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--persons", type=click.IntRange(min=1), required=True, help="How many people.")
 @click.option("--queries", type=click.IntRange(min=0), required=True, help="How many queries.")
 @click.option("--seed", type=int, required=True, help="What everything random follows from.")
@@ -39,7 +40,13 @@ def _instant(text: str) -> datetime:
 @click.option("--format", "ending", type=click.Choice(["parquet", "csv"]), default="parquet", show_default=True)
 @click.option("--register-date", type=click.DateTime(["%Y-%m-%d"]), default="2026-11-01", show_default=True)
 @click.option("--as-of", default="", help="The instant of judging, with its offset; noon of the register's day else.")
-@click.option("--shipment", type=click.Choice([sender.id for sender in SENDERS]), help="Whose shipment.csv to write.")
+@click.option(
+    "--shipment",
+    "shipments",
+    type=click.Choice([sender.id for sender in SENDERS]),
+    multiple=True,
+    help="Whose shipment-ID.csv to write; may be given more than once.",
+)
 @one_line_errors()
 def main(
     *,
@@ -50,16 +57,25 @@ def main(
     ending: str,
     register_date: datetime,
     as_of: str,
-    shipment: str | None,
+    shipments: tuple[str, ...],
 ) -> None:
-    """Make a population with mailboxes, senders and judged queries; equal options give equal rows."""
+    """Makes a population: tables for the builder, senders, and judged queries; equal options give equal rows.
+
+    queries.jsonl holds a query in each line with the decision that a brute-force reading of the rules expects.
+
+    \b
+    Examples:
+      tools/generate_population.py --persons 50000 --queries 20000 --seed 1 --out population
+      tools/generate_population.py --persons 1000 --queries 500 --seed 7 --out small --format csv \\
+          --shipment nordkraft --as-of 2026-11-03T23:59:59+01:00
+    """
     try:
         instant = _instant(as_of) if as_of else noon(register_date.date())
     except ValueError:
         raise click.BadParameter("write an instant such as 2026-11-01T12:00:00+01:00", param_hint="--as-of") from None
     settings = Settings(persons, queries, seed, register_date.date(), instant)
     with progress(persons, "making persons") as advance:
-        counts = write_population(settings, out, ending, shipment_sender_id=shipment or "", progress=advance)
+        counts = write_population(settings, out, ending, shipment_sender_ids=shipments, progress=advance)
     Console(highlight=False).print(summary(counts))
 
 

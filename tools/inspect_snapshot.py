@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from resolver_grpc.canonical import CANONICAL_VERSION
+from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.keys import read_key_file
 from resolver_grpc.program import one_line_errors
 from resolver_grpc.snapshot.files import check_index_file, read_manifest
@@ -36,6 +37,8 @@ def main(directory: Path, key_file: Path | None, as_of: str | None) -> None:
       tools/inspect_snapshot.py snapshot
       tools/inspect_snapshot.py snapshot --keys index.key --as-of 2026-11-05T12:00:00Z
     """
+    if as_of and not key_file:
+        raise ConfigurationError("--as-of tells when to count facts; give --keys too")
     console = Console()
     manifest = read_manifest(directory)
     check_index_file(directory, manifest)
@@ -50,7 +53,7 @@ def _instant(as_of: str | None, manifest: Manifest) -> int:
     try:
         return parse_time(as_of)
     except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--as-of") from None
+        raise ConfigurationError(f"--as-of is {error}") from None
 
 
 def _print_manifest(manifest: Manifest, console: Console) -> None:

@@ -1,6 +1,6 @@
 import pytest
-
 from blank_rows import ANN, FIRM, at, mailbox, relation
+
 from resolver_grpc.build.cells import WHENEVER
 from resolver_grpc.build.mailboxes import parse_mailbox, parse_relation
 from resolver_grpc.build.rejects import BadRowError

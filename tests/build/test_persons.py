@@ -1,6 +1,6 @@
 import pytest
-
 from blank_rows import ANN, BO, at, person
+
 from resolver_grpc.build.cells import WHENEVER
 from resolver_grpc.build.persons import STATUSES, Home, parse_person, parse_protections
 from resolver_grpc.build.rejects import BadRowError

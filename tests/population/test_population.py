@@ -127,7 +127,7 @@ def test_the_population_has_all_sorts(large):
 
 
 def write(folder, ending, **chosen):
-    return write_population(settings(300, 200, **chosen), folder, ending, shipment_sender_id="nordkraft")
+    return write_population(settings(300, 200, **chosen), folder, ending, shipment_sender_ids=["nordkraft"])
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
@@ -166,7 +166,7 @@ def test_queries_are_written_with_what_is_expected(tmp_path):
 
 def test_the_shipment_holds_one_senders_queries_in_windows_1252(tmp_path):
     write(tmp_path, "csv")
-    with (tmp_path / "shipment.csv").open(encoding="cp1252", newline="") as file:
+    with (tmp_path / "shipment-nordkraft.csv").open(encoding="cp1252", newline="") as file:
         rows = list(csv.DictReader(file, delimiter=";"))
     lines = [json.loads(line) for line in (tmp_path / "queries.jsonl").read_text(encoding="utf-8").splitlines()]
     queries = {line["reference"]: line for line in lines}
@@ -196,7 +196,7 @@ def test_settings_outside_the_horizon_are_refused():
 
 def test_a_shipment_of_nobody_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="use one of kommunen"):
-        write_population(settings(10, 0), tmp_path, "csv", shipment_sender_id="nobody")
+        write_population(settings(10, 0), tmp_path, "csv", shipment_sender_ids=["nobody"])
 
 
 def run(*arguments):

@@ -9,8 +9,6 @@ from __future__ import annotations
 from enum import StrEnum
 from sys import intern
 
-from resolver_grpc.errors import ResolverError
-
 NUMBER_END = 13
 """Where the number that a record is about ends: characters 4 to 13 of every type."""
 
@@ -52,10 +50,8 @@ class Fault(StrEnum):
     DISAGREEING = "the address codes of records 002 and 003 disagree"
 
 
-class FaultyLineError(ResolverError):
-    """A line that can't be taken."""
-
-    reason = "LINE_REFUSED"
+class FaultyLineError(ValueError):
+    """A line that can't be taken; it is reported and never leaves the importer."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.value)

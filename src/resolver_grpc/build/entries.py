@@ -79,11 +79,6 @@ class Entries:
             for town in towns:
                 yield self._keys.street_with_town(postal_code, street, town), True
 
-    @property
-    def shared_streets(self) -> int:
-        """How many streets several roads of one postal code share."""
-        return len(self._shared.streets)
-
     def _place_keys(self, home: Home, names: tuple[str, ...]) -> Iterator[bytes]:
         for place in self._places(home):
             yield self._keys.place(place)

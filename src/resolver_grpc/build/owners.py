@@ -54,7 +54,7 @@ def join_owners(sources: Sources) -> list[Owner]:
     numbers = follow_numbers(sources.links, persons, sources.bad_persons)
     for row_number, number in sorted((sources.persons[number][0], number) for number in numbers.out & persons.keys()):
         sources.rejects.add("persons", row_number, CONTRADICTED if number in numbers.contradicted else OWNER_OUT)
-    out = {numbers.current(number) for number in sources.bad_owners}
+    out = {numbers.current(number) for number in sources.bad_owners} | numbers.out
     mailboxes = _mailboxes_by_owner(sources, numbers, out)
     relations = _relations_by_owner(sources, numbers, out)
     claims = _claims_by_address(sources, numbers)
@@ -79,10 +79,8 @@ def _mailboxes_by_owner(sources: Sources, numbers: Numbers, out: set[str | None]
     """One mailbox for each current number; two rows for one owner reject both, and claim for always."""
     found: dict[str, tuple[int, Mailbox]] = {}
     for row_number, mailbox in sources.mailboxes:
-        owner = numbers.current(mailbox.number)
-        if owner is None:
-            sources.rejects.add("mailboxes", row_number, OWNER_OUT)
-        elif owner in found:
+        owner = numbers.current(mailbox.number) or mailbox.number
+        if owner in found:
             sources.rejects.add("mailboxes", row_number, TWICE)
             out.add(owner)
             sources.bad_claims.update(filter(None, (mailbox.email_address, found[owner][1].email_address)))

@@ -27,7 +27,7 @@ from resolver_grpc.index.writer import write_index
 from resolver_grpc.keys import MasterKey
 from resolver_grpc.snapshot.files import measure_file
 from resolver_grpc.snapshot.manifest import MANIFEST_FILE, Manifest, Source, encode_manifest
-from resolver_grpc.snapshot.publish import publish
+from resolver_grpc.snapshot.publish import check_target, publish
 from resolver_grpc.times import format_instant, register_window
 
 Progress = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
@@ -85,6 +85,7 @@ def build_snapshot(inputs: Inputs, target: Path, key: MasterKey, build_instant: 
         SnapshotError: something else stands at the target.
         OSError: the disk is full, or the target's parent can't be written.
     """
+    check_target(target)
     draft = draft_snapshot(inputs, key, build_instant, progress)
     manifest, is_new = _publish(target, draft, key.columns_secret)
     return Built(manifest, draft.rejects, is_new)

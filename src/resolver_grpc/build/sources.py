@@ -57,6 +57,8 @@ class Sources:
             person = parse_person(row)
         except BadRowError as error:
             self.rejects.add("persons", row_number, str(error))
+            # With its own number unreadable, those that the row mentions are all that is known of its owner.
+            self.bad_persons.update(_readable(row["current_number"], parse_cpr), _readable_olds(row))
             self._leave_out(_readable(row["number"], parse_cpr))
             self._add_readable_road(row)
             return
@@ -120,6 +122,9 @@ def _readable_links(row: Row) -> list[Link]:
     links: list[Link] = []
     for number in _readable(row["number"], parse_cpr):
         links.extend((number, current) for current in _readable(row["current_number"], parse_cpr))
-        olds = [old for cell in row["old_numbers"].split(";") for old in _readable(cell, parse_cpr)]
-        links.extend((old, number) for old in olds)
+        links.extend((old, number) for old in _readable_olds(row))
     return links
+
+
+def _readable_olds(row: Row) -> list[str]:
+    return [old for cell in row["old_numbers"].split(";") for old in _readable(cell, parse_cpr)]

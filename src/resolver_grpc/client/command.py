@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from resolver_grpc.v1.resolver_service_pb2 import GetServerInfoResponse
 
 # A server that is not there at the start is more likely misnamed than restarting.
-_PATIENCE_AT_THE_START = 5.0
+_PATIENCE_AT_THE_START = 10.0
 _ROWS_PER_STEP = 500
 
 _EPILOG = """\b

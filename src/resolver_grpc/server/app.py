@@ -60,6 +60,7 @@ def open_served(directory: Path, key: MasterKey, senders: dict[str, Sender], as_
     register_date = date.fromisoformat(snapshot.manifest.register_date)
     valid_from, horizon = register_window(register_date)
     if as_of is not None and as_of < valid_from:
+        snapshot.index.close()
         raise ConfigurationError(
             f"--as-of lies before the snapshot's register date {register_date}; replay that day or a later one"
         )
@@ -139,36 +140,46 @@ class Server:
         return port
 
     async def stop(self) -> None:
-        """Drains: health turns NOT_SERVING, calls under way are finished, then the snapshot is closed."""
+        """Drains: health turns NOT_SERVING, and calls under way are finished."""
         if self._watching:
             self._watching.cancel()
         await self._health.enter_graceful_shutdown()
         await self._server.stop(_GRACE_SECONDS)
-        self._served.snapshot.index.close()
 
 
 async def run(served: Served, listen: str) -> None:
-    """Serves until SIGTERM or SIGINT, then drains."""
+    """Serves until SIGTERM or SIGINT, then drains and closes the snapshot.
+
+    Raises:
+        ConfigurationError: nothing can be bound to that address.
+    """
     log = make_log()
     as_of = served.batches.as_of
     server = Server(served, _wall_clock if as_of is None else lambda: as_of, log)
-    port = await server.start(listen)
-    manifest = served.snapshot.manifest
+    try:
+        port = await server.start(listen)
+        _tell_start(log, served, f"{listen.rpartition(':')[0]}:{port}")
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await stop.wait()
+        log.info("draining")
+        await server.stop()
+    finally:
+        served.snapshot.index.close()
+    log.info("stopped")
+
+
+def _tell_start(log: FilteringBoundLogger, served: Served, address: str) -> None:
+    as_of = served.batches.as_of
     log.info(
         "serving",
-        address=f"{listen.rpartition(':')[0]}:{port}",
-        snapshot_id=manifest.snapshot_id,
-        register_date=manifest.register_date,
-        as_of=format_instant(as_of) if as_of is not None else None,
+        address=address,
+        snapshot_id=served.snapshot.manifest.snapshot_id,
+        register_date=served.snapshot.manifest.register_date,
+        as_of=None if as_of is None else format_instant(as_of),
         senders=len(served.batches.senders),
     )
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
-    log.info("draining")
-    await server.stop()
-    log.info("stopped")
 
 
 def _wall_clock() -> int:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from resolver_grpc.errors import SnapshotError
 from resolver_grpc.snapshot.files import check_index_file, read_manifest
+from resolver_grpc.snapshot.manifest import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +25,18 @@ if TYPE_CHECKING:
 _UNPUBLISHED_SUFFIX: Final = ".unpublished"
 _FILE_MODE: Final = 0o600
 _TAKEN: Final = frozenset({errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR})
+
+
+def check_target(target: Path) -> None:
+    """Refuses a target that nothing can be published at, before any work is done for it.
+
+    Raises:
+        SnapshotError: its folder is missing, or something that is no whole snapshot stands there.
+    """
+    if not target.absolute().parent.is_dir():
+        raise SnapshotError(f"There is no folder {target.parent} to publish a snapshot in; make it first.")
+    if os.path.lexists(target):
+        _read_standing(target)
 
 
 def publish(target: Path, write: Callable[[Path], None]) -> bool:
@@ -95,6 +108,11 @@ def _rename(temporary: Path, target: Path) -> bool:
 
 def _check_same(temporary: Path, target: Path) -> None:
     """Refuses a target that is not this very snapshot, whole and undamaged."""
+    if _read_standing(target).snapshot_id != read_manifest(temporary).snapshot_id:
+        raise SnapshotError(f"Another snapshot stands at {target}; choose a new directory.")
+
+
+def _read_standing(target: Path) -> Manifest:
     try:
         standing = read_manifest(target)
         check_index_file(target, standing)
@@ -102,8 +120,7 @@ def _check_same(temporary: Path, target: Path) -> None:
         raise SnapshotError(
             f"Something that is no whole snapshot stands at {target}; choose a new directory. ({error.message})"
         ) from None
-    if standing.snapshot_id != read_manifest(temporary).snapshot_id:
-        raise SnapshotError(f"Another snapshot stands at {target}; choose a new directory.")
+    return standing
 
 
 def _sync(path: Path) -> None:

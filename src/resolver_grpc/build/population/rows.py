@@ -176,6 +176,8 @@ def read_mailbox(row: Row) -> Mailbox | None:
         number = _read(row, "number", read_owner_number)
         forwarding_address = _part(row, "forwarding_address", read_email)
         forwarding = _read_interval(row, "forwarding_from", "forwarding_to")
+        if forwarding and not forwarding_address:
+            return None
         if len(number) == CPR_LENGTH and (forwarding_address or forwarding):
             return None
         return Mailbox(

@@ -1,6 +1,6 @@
 """One sender's queries as the file that the sender would send: a row for each that a file can express.
 
-What belongs here: queries to cells of ``shipment.csv`` (semicolons, Windows-1252, Danish headings).
+What belongs here: queries to cells of a shipment file (semicolons, Windows-1252, Danish headings).
 """
 
 from __future__ import annotations

@@ -139,7 +139,12 @@ class World:
         return numbers
 
     def _rejected(self) -> set[str]:
-        numbers = {read_cpr(cell(row, "number")) for row, person in self._read_persons if person is None}
+        numbers = {
+            read_cpr(text)
+            for row, person in self._read_persons
+            if person is None
+            for text in (cell(row, "number"), cell(row, "current_number"), *cell(row, "old_numbers").split(";"))
+        }
         numbers |= {_number(row) for row, mailbox in self._read_mailboxes if mailbox is None}
         numbers |= {_number(row) for row, relation in self._read_relations if relation is None}
         return {number for number in numbers if number is not None}

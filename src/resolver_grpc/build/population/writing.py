@@ -20,7 +20,7 @@ from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.model import Kind, QueryRow, Reason, Route
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
 Counts = Counter[tuple[Route, Reason]]
@@ -58,7 +58,7 @@ def write_population(
     out: Path,
     ending: str,
     *,
-    shipment_sender_id: str = "",
+    shipment_sender_ids: Collection[str] = (),
     progress: Callable[[int], None] = lambda _: None,
 ) -> Counts:
     """Make a population and write it to a folder.
@@ -67,7 +67,7 @@ def write_population(
         settings: what it is made from.
         out: the folder, which is made if need be.
         ending: of the tables' files: "parquet" or "csv".
-        shipment_sender_id: whose queries ``shipment.csv`` is to hold; "" for no such file.
+        shipment_sender_ids: for each of these senders, ``shipment-ID.csv`` holds its queries.
         progress: is told of each part's number of persons.
 
     Returns:
@@ -77,7 +77,7 @@ def write_population(
         ConfigurationError: the shipment's sender is none of the made-up ones.
         TableError: a table can't be written.
     """
-    if shipment_sender_id and shipment_sender_id not in {sender.id for sender in SENDERS}:
+    if not {sender.id for sender in SENDERS}.issuperset(shipment_sender_ids):
         raise ConfigurationError(f"Nobody has that sender id: use one of {', '.join(s.id for s in SENDERS)}.")
     out.mkdir(parents=True, exist_ok=True)
     (out / "senders.toml").write_text(senders_toml(), encoding="utf-8")
@@ -86,9 +86,10 @@ def write_population(
     with ExitStack() as files:
         tables = [files.enter_context(write_table(out / f"{table.name}.{ending}", table, meta)) for table in TABLES]
         queries = files.enter_context((out / "queries.jsonl").open("w", encoding="utf-8"))
-        shipment = None
-        if shipment_sender_id:
-            shipment = files.enter_context(ShipmentFile(out / "shipment.csv", shipment_sender_id))
+        shipments = [
+            files.enter_context(ShipmentFile(out / f"shipment-{sender_id}.csv", sender_id))
+            for sender_id in shipment_sender_ids
+        ]
         for part in Population(settings).parts():
             rows = part.rows
             for table, table_rows in zip(
@@ -99,7 +100,7 @@ def write_population(
             for judged in part.judged:
                 queries.write(json.dumps(encode_judged(judged), ensure_ascii=False) + "\n")
                 counts[judged.expected.route, judged.expected.reason] += 1
-                if shipment is not None:
+                for shipment in shipments:
                     shipment.write(judged)
             progress(len(rows.persons))
     return counts

@@ -1,0 +1,166 @@
+"""The command line as a person or a job meets it: the programs themselves, started for real."""
+
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from resolver_grpc.cli import main
+from resolver_grpc.policy.table import table_markdown
+from small_register import ANN, build_register
+
+COMMAND = Path(sys.executable).with_name("resolver-grpc")
+SENDERS = """
+[[senders]]
+id = "power"
+name = "Power"
+cvr = "13585628"
+class = "PRIVATE"
+kinds = ["FULL_NAME", "CPR"]
+"""
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A register that no other server in this process has open."""
+    return build_register(tmp_path_factory.mktemp("cli"))
+
+
+@pytest.fixture
+def options(own, tmp_path):
+    (tmp_path / "senders.toml").write_text(SENDERS, encoding="utf-8")
+    return {
+        "--snapshot": str(own.directory),
+        "--keys": str(own.key_file),
+        "--senders": str(tmp_path / "senders.toml"),
+        "--listen": "127.0.0.1:0",
+        "--as-of": "2026-11-01T11:00:00Z",
+    }
+
+
+def serve(options):
+    return CliRunner().invoke(main, ["serve", *(word for option in options.items() for word in option)])
+
+
+def truncated(options, tmp_path):
+    copy = tmp_path / "truncated"
+    shutil.copytree(options["--snapshot"], copy)
+    index = copy / "index.lmdb"
+    index.write_bytes(index.read_bytes()[:-4096])
+    return {"--snapshot": str(copy)}
+
+
+def flipped(options, tmp_path):
+    copy = tmp_path / "flipped"
+    shutil.copytree(options["--snapshot"], copy)
+    data = bytearray((copy / "index.lmdb").read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / "index.lmdb").write_bytes(data)
+    return {"--snapshot": str(copy)}
+
+
+def foreign_key(_options, tmp_path):
+    CliRunner().invoke(main, ["keys", "new", str(tmp_path / "other.key")])
+    return {"--keys": str(tmp_path / "other.key")}
+
+
+def open_key(options, tmp_path):
+    copy = tmp_path / "open.key"
+    shutil.copy(options["--keys"], copy)
+    copy.chmod(0o644)
+    return {"--keys": str(copy)}
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"--snapshot": "nowhere"}, "There is no snapshot at nowhere"),
+        (truncated, "index.lmdb"),
+        (flipped, "index.lmdb"),
+        (foreign_key, "built under another key; pass the key file that the builder used"),
+        ({"--keys": "nowhere.key"}, "nowhere.key: can't be read"),
+        (open_key, "others may read it; run `chmod 600` on it"),
+        ({"--senders": "nowhere.toml"}, "nowhere.toml: can't be read"),
+        ({"--listen": "0.0.0.0:50051"}, "loopback"),
+        ({"--listen": "192.168.1.2:50051"}, "loopback"),
+        ({"--listen": "example.dk:50051"}, "loopback"),
+        ({"--listen": "127.0.0.1"}, "--listen wants HOST:PORT"),
+        ({"--listen": "127.0.0.1:x"}, "--listen wants HOST:PORT"),
+        ({"--as-of": "2026-10-31T22:59:59Z"}, "--as-of lies before the snapshot's register date 2026-11-01"),
+        ({"--as-of": "noon"}, "--as-of is neither a day"),
+    ],
+)
+def test_serve_ends_with_one_line_that_says_what_and_where(options, tmp_path, changed, sentence):
+    result = serve(options | (changed(options, tmp_path) if callable(changed) else changed))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: ")
+    assert len(result.stderr.splitlines()) == 1
+    assert sentence in result.stderr
+    assert not result.stdout
+
+
+def test_a_port_that_is_taken_is_told(options, running_server):
+    result = serve(options | {"--listen": running_server.target})
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+    assert f"{running_server.target}: can't be listened on" in result.stderr
+
+
+def test_a_shipment_resolves_from_program_to_program_and_the_server_drains(options, tmp_path):
+    command = [COMMAND, "serve", *(word for option in options.items() for word in option)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        started = json.loads(server.stderr.readline())
+        assert (started["event"], started["register_date"]) == ("serving", "2026-11-01")
+        shipment = tmp_path / "shipment.csv"
+        shipment.write_text(
+            "Løbenr;Navn;Adresse;Postnr;By;CPR-nr\n1;Ann Bo;Vestergade 12, 3. tv;8000;Aarhus C;\n"
+            f"2;;;;;{ANN}\n3;Ann;;;;\n",
+            encoding="cp1252",
+        )
+        resolve = [COMMAND, "resolve", shipment, "--sender", "power", "--server", started["address"]]
+        done = subprocess.run([*resolve, "--out", tmp_path / "lists"], check=True, capture_output=True, text=True)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(timeout=30) == 0
+        log = [json.loads(line)["event"] for line in server.stderr]
+    assert log == ["draining", "stopped"]
+    assert "DELIVERABLE" in done.stdout
+    with (tmp_path / "lists" / "decisions.csv").open(encoding="utf-8", newline="") as file:
+        rows = [(row["reference"], row["reason"], row["numbers"]) for row in csv.DictReader(file, delimiter=";")]
+    assert rows == [("1", "DELIVERABLE", ANN), ("2", "DELIVERABLE", ANN), ("3", "NAME_INCOMPLETE", "")]
+
+
+def test_a_key_is_new_each_time_and_never_overwritten(tmp_path):
+    file = tmp_path / "index.key"
+    first = CliRunner().invoke(main, ["keys", "new", str(file)])
+    assert (first.exit_code, file.stat().st_mode & 0o777) == (0, 0o600)
+    content = file.read_bytes()
+    assert content.strip().decode() not in first.output
+    again = CliRunner().invoke(main, ["keys", "new", str(file)])
+    assert (again.exit_code, file.read_bytes()) == (2, content)
+    assert again.stderr.startswith("error: ")
+    other = CliRunner().invoke(main, ["keys", "new", str(tmp_path / "other.key")])
+    assert other.output.split()[-1] != first.output.split()[-1]
+
+
+def test_the_decision_table_is_printed():
+    assert CliRunner().invoke(main, ["decision-table"]).output == table_markdown()
+
+
+@pytest.mark.parametrize("arguments", [[], ["serve"], ["resolve"], ["keys", "new"]])
+def test_help_has_examples(arguments):
+    shown = CliRunner().invoke(main, [*arguments, "--help"])
+    assert shown.exit_code == 0
+    assert "Example" in shown.output
+    assert "resolver-grpc " in shown.output
+
+
+@pytest.mark.parametrize("tool", sorted((Path(__file__).parents[1] / "tools").glob("*.py")), ids=lambda path: path.stem)
+def test_every_tool_has_help_with_examples(tool):
+    shown = subprocess.run([sys.executable, tool, "--help"], check=True, capture_output=True, text=True).stdout
+    assert "Example" in shown
+    assert f"tools/{tool.name} " in shown
