@@ -60,7 +60,14 @@ def keys_by_owner(**tables):
     sources = sources_of(**tables)
     entries = Entries(KEYS, sources.roads, WINDOW)
     owners = join_owners(sources)
-    return {owner.number: set(entries.keys_of(owner)) for owner in owners}, entries, owners
+    return (
+        {
+            owner.number: set(entries.keys_of(owner, has_address=entries.address_key(owner) is not None))
+            for owner in owners
+        },
+        entries,
+        owners,
+    )
 
 
 def line(text, *names, town=""):

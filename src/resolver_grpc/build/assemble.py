@@ -32,10 +32,12 @@ def assemble(owners: list[Owner], entries: Entries, advance: Callable[[int], Non
     """
     pairs: list[bytes] = []
     ordinals: list[int] = []
+    address_keys: list[bytes | None] = []
     spans: defaultdict[str, list[tuple[int, Span]]] = defaultdict(list)
     for ordinal, owner in enumerate(owners):
         before = len(pairs)
-        pairs.extend(entries.keys_of(owner))
+        address_keys.append(entries.address_key(owner))
+        pairs.extend(entries.keys_of(owner, has_address=address_keys[-1] is not None))
         ordinals.extend([ordinal] * (len(pairs) - before))
         for fact, held in owner.facts.items():
             spans[str(fact)].extend((ordinal, span) for span in held)
@@ -46,7 +48,7 @@ def assemble(owners: list[Owner], entries: Entries, advance: Callable[[int], Non
         ordinals=np.array(ordinals, np.uint32),
         facts={name: _intervals(held) for name, held in spans.items() if held},
         numbers=np.array([owner.number.encode() for owner in owners], f"S{NUMBER_BYTES}"),
-        address_numbers=_address_numbers([entries.address_key(owner) for owner in owners]),
+        address_numbers=_address_numbers(address_keys),
         forwarding={
             ordinal: owner.forwarding_address for ordinal, owner in enumerate(owners) if owner.forwarding_address
         },

@@ -49,12 +49,17 @@ class Entries:
         self._shared: SharedStreets = roads.shared()
         self._window = window
 
-    def keys_of(self, owner: Owner) -> Iterator[bytes]:
-        """All keys that lead to an owner; the same key may come twice."""
+    def keys_of(self, owner: Owner, *, has_address: bool) -> Iterator[bytes]:
+        """All keys that lead to an owner; the same key may come twice.
+
+        Args:
+            owner: the owner.
+            has_address: whether ``address_key`` found an address at which the owner can be reached.
+        """
         kind = KeyKind.CPR if is_cpr(owner.number) else KeyKind.CVR
         for number in (owner.number, *owner.old_numbers):
             yield self._keys.key(kind, number)
-        if owner.person and self.address_key(owner):
+        if owner.person and has_address:
             yield from self._place_keys(owner.person.home, owner.person.names)
         if owner.email_address and reachable_within(owner.facts, (Fact.REGISTERED, Fact.CLAIM), self._window):
             yield self._keys.key(KeyKind.EMAIL, owner.email_address)

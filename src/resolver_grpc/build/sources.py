@@ -120,6 +120,8 @@ def _readable(cell: str, parse: Callable[[str], str]) -> list[str]:
 def _readable_links(row: Row) -> list[Link]:
     """What a row says of replaced numbers, as far as it can be read, even where the row is rejected."""
     links: list[Link] = []
+    if not (row["current_number"] or row["old_numbers"]):
+        return links
     for number in _readable(row["number"], parse_cpr):
         links.extend((number, current) for current in _readable(row["current_number"], parse_cpr))
         links.extend((old, number) for old in _readable_olds(row))

@@ -8,6 +8,7 @@ the register has issued numbers without it since 2007.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from stdnum.dk import cpr, cvr
 from stdnum.exceptions import ValidationError
@@ -17,6 +18,7 @@ from resolver_grpc.canonical.text import UnreadableError
 _CPR = re.compile(r"([0-9]{6})-?([0-9]{4})")
 _CVR = re.compile(r"[0-9]{8}")
 CPR_DIGITS = 10
+_MEMORY = 1 << 17
 
 
 def parse_cpr(text: str) -> str:
@@ -28,13 +30,23 @@ def parse_cpr(text: str) -> str:
     found = _CPR.fullmatch(text.strip())
     if not found:
         raise UnreadableError("not a CPR number")
-    number = found[1] + found[2]
+    if not _has_real_date(found[1] + found[2][0]):
+        raise UnreadableError("not a CPR number")
+    return found[1] + found[2]
+
+
+@lru_cache(_MEMORY)
+def _has_real_date(first_seven: str) -> bool:
+    """Asks for the date rule only, for `validate` would also compare the date with today's.
+
+    The seventh digit tells the century and the other three say nothing of the date; a country's birthdays
+    fit the memory.
+    """
     try:
-        # Only the date rule: `validate` would also compare the date with today's.
-        cpr.get_birth_date(number)
+        cpr.get_birth_date(first_seven + "000")
     except ValidationError:
-        raise UnreadableError("not a CPR number") from None
-    return number
+        return False
+    return True
 
 
 def parse_cvr(text: str) -> str:
