@@ -7,12 +7,13 @@ PROTOS := $(wildcard protos/resolver_grpc/v1/*.proto)
 RUN := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-quick test check format format-check lint types imports proto proto-check docs agree clean
+.PHONY: help install demo demo-quick test check format format-check lint types imports proto proto-check docs agree bench clean
 
 help: ## List what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 $(VENV)/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; name one with make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
@@ -62,6 +63,9 @@ docs: install ## Print the documentation's tables from the code
 
 agree: install ## Server and brute force on 100,000 persons and 100,000 queries
 	$(RUN) -m pytest tests/test_agreement.py -m large -n 0 -s --timeout 3600
+
+bench: install ## What a query costs the plain way, into bench/results/
+	$(RUN) bench/resolve.py --out bench/results/resolve.md
 
 clean: ## Remove what was made, the virtual environment too
 	rm -rf build demo $(VENV)
