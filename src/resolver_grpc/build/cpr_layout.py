@@ -1,7 +1,7 @@
 """The CPR register's extract U12170 as a layout: where each field stands, and why a line can't be taken.
 
 What belongs here: positions as the register's documentation counts them, and cutting fields out of a line.
-What a field means for a person is ``cpr_extract.py``'s.
+What a field means for a person is ``cpr_person.py``'s.
 """
 
 from __future__ import annotations

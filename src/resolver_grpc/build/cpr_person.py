@@ -1,8 +1,8 @@
 """One person of the CPR register's extract: what each record type says, and the row it comes to.
 
 What belongs here: a function for each record type, which lays one line over what is known of its person,
-and the person's row. Which lines belong together, and what the file as a whole must hold, is
-``cpr_extract.py``'s.
+what a newer record leaves of an older, and the person's row. Which lines belong together, and what the file
+as a whole must hold, is ``cpr_reader.py``'s.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ _LED_ON = frozenset({"50", "60"})
 _NAME_AND_ADDRESS = "0001"
 _PROTECTION_END = 37
 _UNREADABLE = "?"
-_NO_CODES = ("", "", "", "", "")
+_Codes = tuple[str, str, str, str, str]
+_NO_CODES: _Codes = ("", "", "", "", "")
 
 
 @dataclass(slots=True, repr=False)
@@ -30,7 +31,7 @@ class Person:
     """What the lines read so far say of one CPR number; it has no representation, lest it stand in a message.
 
     Attributes:
-        status: the register's status, ``""`` before the record 001.
+        status: the register's status, ``""`` before a record 001 that can be read.
         current_number: the number that took this one's place.
         old_numbers: the numbers that this one took the place of.
         full_name: None before the record 008.
@@ -46,8 +47,8 @@ class Person:
     current_number: str = ""
     old_numbers: tuple[str, ...] = ()
     full_name: str | None = None
-    codes: tuple[str, str, str, str, str] | None = None
-    clear_codes: tuple[str, str, str, str, str] | None = None
+    codes: _Codes | None = None
+    clear_codes: _Codes | None = None
     clear_line: int = 0
     in_clear: tuple[str, str, str] = ("", "", "")
     protections: tuple[str, ...] = ()
@@ -57,6 +58,18 @@ class Person:
         """Whether record 003 has the codes of record 002; one that was cut off hasn't."""
         return self.clear_codes is None or self.clear_codes == (self.codes or _NO_CODES)
 
+    def keep_ties(self, older: Person) -> None:
+        """Keeps of the older record what this withheld one doesn't tell: numbers that are linked, and the road.
+
+        All of it only takes reach away. Without it an old number would pass for an unknown one, and a road
+        for the only one of its name, because a line was damaged.
+        """
+        if not self.status:
+            self.current_number = older.current_number
+        self.old_numbers = tuple(dict.fromkeys(older.old_numbers + self.old_numbers))
+        if not self._tells_road():
+            self.clear_codes, self.in_clear = older.clear_codes, older.in_clear
+
     def row(self, number: str) -> dict[str, str]:
         """The row of the persons table.
 
@@ -65,6 +78,10 @@ class Person:
         """
         row = {"number": number, "current_number": self.current_number} | self._road()
         return row | {"status": ""} if self.withheld else row | self._whole()
+
+    def _tells_road(self) -> bool:
+        municipality, road, *_ = self.clear_codes or _NO_CODES
+        return bool(municipality and road and self.in_clear[0])
 
     def _road(self) -> dict[str, str]:
         municipality, road, *_ = self.clear_codes or _NO_CODES
@@ -98,24 +115,24 @@ def _take_person(person: Person, text: str, _line_number: int) -> None:
     status, current = cut(text, "STATUS"), cut(text, "PNRGAELD")
     if status not in _STATUSES:
         raise FaultyLineError(Fault.STATUS)
-    person.status = intern(status)
     if status in _LED_ON and current.strip("0"):
         if not is_digits(current, 10):
             raise FaultyLineError(Fault.CURRENT_NUMBER)
         person.current_number = current
+    person.status = intern(status)
 
 
 def _take_address(person: Person, text: str, _line_number: int) -> None:
     if person.codes is not None:
         raise FaultyLineError(Fault.SECOND)
-    person.codes = parse_address_codes(text)
+    person.codes = _one_in_memory(parse_address_codes(text), person.clear_codes)
 
 
 def _take_address_in_clear(person: Person, text: str, line_number: int) -> None:
     if person.clear_codes is not None:
         raise FaultyLineError(Fault.SECOND)
     person.in_clear = (intern(cut(text, "VEJADRNVN")), intern(cut(text, "BYNVN")), parse_code(text, "POSTNR"))
-    person.clear_codes = parse_address_codes(text)
+    person.clear_codes = _one_in_memory(parse_address_codes(text), person.codes)
     person.clear_line = line_number
 
 
@@ -144,6 +161,11 @@ def _take_old_number(person: Person, text: str, _line_number: int) -> None:
         raise FaultyLineError(Fault.OLD_NUMBER)
     if old not in person.old_numbers:
         person.old_numbers += (old,)
+
+
+def _one_in_memory(codes: _Codes, known: _Codes | None) -> _Codes:
+    """The codes as they are known from the person's other address record, where they are equal."""
+    return known if codes == known and known is not None else codes
 
 
 def _written_day(text: str) -> str:

@@ -53,87 +53,69 @@ class Table:
         return tuple(column.name for column in self.columns)
 
 
+def _required(name: str, column_type: ColumnType, meaning: str, example: str) -> Column:
+    return Column(name, column_type, required=True, meaning=meaning, example=example)
+
+
+def _optional(name: str, column_type: ColumnType, meaning: str, example: str) -> Column:
+    return Column(name, column_type, required=False, meaning=meaning, example=example)
+
+
 PERSONS = Table(
     "persons",
     "One row for each CPR number in the register, replaced numbers included.",
     (
-        Column("number", ColumnType.CPR, required=True, meaning="the person's number", example="0101801239"),
-        Column(
+        _required("number", ColumnType.CPR, "the person's number", "0101801239"),
+        _required(
             "status",
             ColumnType.CODE,
-            required=True,
-            meaning="the register's status, two digits: 01 resident, 03 resident with a special road code, 05 and "
-            "07 the same in Greenland, 20 no residence, 30 annulled, 50 deleted double, 60 changed number, "
-            "70 disappeared, 80 emigrated, 90 dead",
-            example="01",
+            "the register's status, two digits: 01 resident, 03 resident with a special road code, 05 and 07 the same "
+            "in Greenland, 20 no residence, 30 annulled, 50 deleted double, 60 changed number, 70 disappeared, 80 "
+            "emigrated, 90 dead",
+            "01",
         ),
-        Column(
+        _optional(
             "current_number",
             ColumnType.CPR,
-            required=False,
-            meaning="for status 50 and 60: the number that took this one's place",
-            example="0101801247",
+            "for status 50 and 60: the number that took this one's place",
+            "0101801247",
         ),
-        Column(
-            "old_numbers",
-            ColumnType.CPR_LIST,
-            required=False,
-            meaning="the numbers that this one took the place of",
-            example="0101801220;0101801212",
+        _optional(
+            "old_numbers", ColumnType.CPR_LIST, "the numbers that this one took the place of", "0101801220;0101801212"
         ),
-        Column(
-            "full_name",
-            ColumnType.TEXT,
-            required=False,
-            meaning="first, middle and last names, in this order",
-            example="Anne-Marie Elkjær Sørensen",
+        _optional(
+            "full_name", ColumnType.TEXT, "first, middle and last names, in this order", "Anne-Marie Elkjær Sørensen"
         ),
-        Column("municipality_code", ColumnType.CODE, required=False, meaning="four digits", example="0101"),
-        Column("road_code", ColumnType.CODE, required=False, meaning="four digits", example="0728"),
-        Column(
+        _optional("municipality_code", ColumnType.CODE, "four digits", "0101"),
+        _optional("road_code", ColumnType.CODE, "four digits", "0728"),
+        _optional(
             "street_name",
             ColumnType.TEXT,
-            required=False,
-            meaning="the street's name, where it is known in full",
-            example="Borgmester Christiansens Gade",
+            "the street's name, where it is known in full",
+            "Borgmester Christiansens Gade",
         ),
-        Column(
+        _optional(
             "short_street_name",
             ColumnType.TEXT,
-            required=False,
-            meaning="the official short form of at most 20 characters, which is what the register gives",
-            example="Borgm Christiansensg",
+            "the official short form of at most 20 characters, which is what the register gives",
+            "Borgm Christiansensg",
         ),
-        Column(
-            "house_number",
-            ColumnType.TEXT,
-            required=False,
-            meaning="1-999 and an optional letter",
-            example="45B",
-        ),
-        Column("floor", ColumnType.TEXT, required=False, meaning="`st`, `kl`, `k2`-`k9` or 1-99", example="st"),
-        Column(
-            "door",
-            ColumnType.TEXT,
-            required=False,
-            meaning="`tv`, `th`, `mf` or up to four letters and digits",
-            example="th",
-        ),
-        Column(
+        _optional("house_number", ColumnType.TEXT, "1-999 and an optional letter", "45B"),
+        _optional("floor", ColumnType.TEXT, "`st`, `kl`, `k2`-`k9` or 1-99", "st"),
+        _optional("door", ColumnType.TEXT, "`tv`, `th`, `mf` or up to four letters and digits", "th"),
+        _optional(
             "supplementary_town",
             ColumnType.TEXT,
-            required=False,
-            meaning="the locality that stands above the postal code, which tells roads of one name apart",
-            example="Høje Taastrup",
+            "the locality that stands above the postal code, which tells roads of one name apart",
+            "Høje Taastrup",
         ),
-        Column("postal_code", ColumnType.CODE, required=False, meaning="four digits", example="2450"),
-        Column(
+        _optional("postal_code", ColumnType.CODE, "four digits", "2450"),
+        _optional(
             "protections",
             ColumnType.INTERVALS,
-            required=False,
-            meaning="name-and-address protections; both days are within; one without a first day, unreadable (the "
-            "import of the register writes `?` for such a day) or inverted, holds always",
-            example="2024-01-01/2025-12-31;2026-03-01/",
+            "name-and-address protections; both days are within; one without a first day, unreadable (the import of "
+            "the register writes `?` for such a day) or inverted, holds always",
+            "2024-01-01/2025-12-31;2026-03-01/",
         ),
     ),
     states_register_date=True,
@@ -143,111 +125,69 @@ MAILBOXES = Table(
     "mailboxes",
     "One row for each mailbox, with the owner's consents, e-mail claim, exemption and forwarding.",
     (
-        Column(
+        _required(
             "number",
             ColumnType.OWNER_NUMBER,
-            required=True,
-            meaning="the owner's number; an old CPR number leads to the current one",
-            example="0101801239",
+            "the owner's number; an old CPR number leads to the current one",
+            "0101801239",
         ),
-        Column(
-            "opened",
-            ColumnType.TIME,
-            required=True,
-            meaning="when the mailbox was opened",
-            example="2016-05-01",
+        _required("opened", ColumnType.TIME, "when the mailbox was opened", "2016-05-01"),
+        _optional("closed", ColumnType.TIME, "when it was closed", "2027-01-31"),
+        _optional(
+            "private_closed", ColumnType.TIME, "from when on it is closed for PRIVATE senders only", "2026-06-01"
         ),
-        Column("closed", ColumnType.TIME, required=False, meaning="when it was closed", example="2027-01-31"),
-        Column(
-            "private_closed",
-            ColumnType.TIME,
-            required=False,
-            meaning="from when on it is closed for PRIVATE senders only",
-            example="2026-06-01",
+        _optional(
+            "last_login", ColumnType.TIME, "the last login; without one the opening counts", "2026-10-02T07:14:00Z"
         ),
-        Column(
-            "last_login",
-            ColumnType.TIME,
-            required=False,
-            meaning="the last login; without one the opening counts",
-            example="2026-10-02T07:14:00Z",
-        ),
-        Column(
+        _optional(
             "address_consent_given",
             ColumnType.TIME,
-            required=False,
-            meaning="when the owner last agreed to be found by name and address",
-            example="2020-02-01T10:00:00Z",
+            "when the owner last agreed to be found by name and address",
+            "2020-02-01T10:00:00Z",
         ),
-        Column(
+        _optional(
             "address_consent_withdrawn",
             ColumnType.TIME,
-            required=False,
-            meaning="when the owner last withdrew that; the later of the two counts, at a tie the withdrawal",
-            example="2026-12-01",
+            "when the owner last withdrew that; the later of the two counts, at a tie the withdrawal",
+            "2026-12-01",
         ),
-        Column(
-            "email_address",
-            ColumnType.TEXT,
-            required=False,
-            meaning="the e-mail address that the owner claims",
-            example="anne.marie@post.dk",
-        ),
-        Column(
+        _optional("email_address", ColumnType.TEXT, "the e-mail address that the owner claims", "anne.marie@post.dk"),
+        _optional(
             "email_verified",
             ColumnType.TIME,
-            required=False,
-            meaning="when the owner showed that the e-mail address is theirs",
-            example="2021-04-05T12:00:00Z",
+            "when the owner showed that the e-mail address is theirs",
+            "2021-04-05T12:00:00Z",
         ),
-        Column(
+        _optional(
             "email_claimed",
             ColumnType.TIME,
-            required=False,
-            meaning="when the owner agreed to be found by it; the claim counts once it is verified too",
-            example="2021-04-05T12:01:00Z",
+            "when the owner agreed to be found by it; the claim counts once it is verified too",
+            "2021-04-05T12:01:00Z",
         ),
-        Column(
+        _optional(
             "email_dropped",
             ColumnType.TIME,
-            required=False,
-            meaning="when the owner last dropped the claim; the later of claim and drop counts, at a tie the drop",
-            example="2026-12-24",
+            "when the owner last dropped the claim; the later of claim and drop counts, at a tie the drop",
+            "2026-12-24",
         ),
-        Column(
-            "exempt_from",
-            ColumnType.DAY,
-            required=False,
-            meaning="the first day on which the owner is exempt from digital post",
-            example="2019-01-01",
+        _optional(
+            "exempt_from", ColumnType.DAY, "the first day on which the owner is exempt from digital post", "2019-01-01"
         ),
-        Column(
-            "exempt_to",
-            ColumnType.DAY,
-            required=False,
-            meaning="the last day of the exemption; without one it goes on",
-            example="2026-12-31",
-        ),
-        Column(
+        _optional("exempt_to", ColumnType.DAY, "the last day of the exemption; without one it goes on", "2026-12-31"),
+        _optional(
             "forwarding_address",
             ColumnType.TEXT,
-            required=False,
-            meaning="organisations: the e-mail address that post from PUBLIC senders is forwarded to",
-            example="post@advokaterne.dk",
+            "organisations: the e-mail address that post from PUBLIC senders is forwarded to",
+            "post@advokaterne.dk",
         ),
-        Column(
+        _optional(
             "forwarding_from",
             ColumnType.DAY,
-            required=False,
-            meaning="the first day of the forwarding; without one it holds from ever",
-            example="2026-01-01",
+            "the first day of the forwarding; without one it holds from ever",
+            "2026-01-01",
         ),
-        Column(
-            "forwarding_to",
-            ColumnType.DAY,
-            required=False,
-            meaning="the last day of the forwarding; without one it goes on",
-            example="2026-12-31",
+        _optional(
+            "forwarding_to", ColumnType.DAY, "the last day of the forwarding; without one it goes on", "2026-12-31"
         ),
     ),
 )
@@ -256,27 +196,19 @@ RELATIONS = Table(
     "relations",
     "Relations between an owner and a sender: one row for each owner, sender and relation.",
     (
-        Column(
-            "number",
-            ColumnType.OWNER_NUMBER,
-            required=True,
-            meaning="the owner's number",
-            example="0101801239",
-        ),
-        Column("sender_id", ColumnType.TEXT, required=True, meaning="the sender's id", example="nordkraft"),
-        Column(
+        _required("number", ColumnType.OWNER_NUMBER, "the owner's number", "0101801239"),
+        _required("sender_id", ColumnType.TEXT, "the sender's id", "nordkraft"),
+        _required(
             "relation",
             ColumnType.TEXT,
-            required=True,
-            meaning="SUBSCRIBED, BOUND (an agreement requires the mailbox) or OPTED_OUT",
-            example="SUBSCRIBED",
+            "SUBSCRIBED, BOUND (an agreement requires the mailbox) or OPTED_OUT",
+            "SUBSCRIBED",
         ),
-        Column(
+        _required(
             "effective_time",
             ColumnType.TIME,
-            required=True,
-            meaning="from when on it holds; for OPTED_OUT the seventh day after the day of notice",
-            example="2026-11-01",
+            "from when on it holds; for OPTED_OUT the seventh day after the day of notice",
+            "2026-11-01",
         ),
     ),
 )
@@ -285,30 +217,16 @@ ROADS = Table(
     "roads",
     "Optional: the roads with their names; one row for each road, supplementary town and postal code.",
     (
-        Column("municipality_code", ColumnType.CODE, required=True, meaning="four digits", example="0101"),
-        Column("road_code", ColumnType.CODE, required=True, meaning="four digits", example="0728"),
-        Column(
-            "name",
-            ColumnType.TEXT,
-            required=True,
-            meaning="the street's name",
-            example="Borgmester Christiansens Gade",
+        _required("municipality_code", ColumnType.CODE, "four digits", "0101"),
+        _required("road_code", ColumnType.CODE, "four digits", "0728"),
+        _required("name", ColumnType.TEXT, "the street's name", "Borgmester Christiansens Gade"),
+        _optional(
+            "short_name", ColumnType.TEXT, "the official short form of at most 20 characters", "Borgm Christiansensg"
         ),
-        Column(
-            "short_name",
-            ColumnType.TEXT,
-            required=False,
-            meaning="the official short form of at most 20 characters",
-            example="Borgm Christiansensg",
+        _optional(
+            "supplementary_town", ColumnType.TEXT, "the locality in which this road lies, where there is one", "Bolbro"
         ),
-        Column(
-            "supplementary_town",
-            ColumnType.TEXT,
-            required=False,
-            meaning="the locality in which this road lies, where there is one",
-            example="Bolbro",
-        ),
-        Column("postal_code", ColumnType.CODE, required=True, meaning="four digits", example="2450"),
+        _required("postal_code", ColumnType.CODE, "four digits", "2450"),
     ),
 )
 

@@ -84,23 +84,33 @@ _IMPORT = """\
 The register's extract U12170 becomes a persons table by
 
 ```
-tools/import_cpr_extract.py u12170.txt --out persons.parquet --rejects rejects.csv --change-sequence 4711
+tools/import_cpr_extract.py full.txt monday.txt tuesday.txt --out persons.parquet --rejects rejects.csv \\
+  --change-sequence 4711
 ```
 
-- The register date is the day that the extract was produced. The extract has to hold everyone: one that holds
-  only what changed since the last makes a table of only those.
+- The first file is a full extract; those after it hold what changed since the file before. The register date
+  is the day that the last was produced. Nothing in an extract says that it holds everyone: one of changes
+  alone, given first, makes a table of only those, and the import tells the day of the extract that it follows.
+- The files stand in the order of their production: each states as its previous day (PRODDTOFORRIG) the day on
+  which the file before it was produced, and was produced later. The first may state any day or none.
+- A person's records in a newer file replace the older ones whole, for an extract of changes holds each of its
+  persons whole. What can't be trusted replaces as well: the older record doesn't come back. A person rejected
+  in an older file is sound again with a newer sound record.
 - The register gives the short street names; the full ones come from the roads table.
-- A line that can't be read is reported by its number and a reason, and its person is withheld: they stand in
+- A line that can't be read is reported by file, number and a reason, and its person is withheld: they stand in
   the table with their number, their road and a blank `status`, which the builder rejects. Left out they would
   count as unknown to the register, and a mailbox of theirs could still be reached by number. Two records 001
   for one number, records without a readable record 001, and an address whose codes differ between records 002
-  and 003 are treated alike, and so are the old numbers of those withheld, where the extract has no record of
-  their own for them.
+  and 003 are treated alike, and so are the old numbers of those withheld, where no extract has a record of
+  their own for them. Numbers and road that the newer record of somebody withheld doesn't tell are those of the
+  older one.
 - A day of a protection that is no day, such as `2000-00-00`, or that carries the mark `*` for uncertain, is
   written as `?`: the protection holds.
-- The extract is refused as a whole, and nothing is written, when its start or end record is missing, when the
-  end record counts another number of records between the two, when the file was converted to UTF-8, and when
-  a line that may be a protection doesn't say whose: then nobody can tell whom it should have protected.
+- The import is refused as a whole, and nothing is written, when the files don't follow each other, when the
+  start or end record of one is missing, when the end record counts another number of records between the two,
+  when a file was converted to UTF-8, and when a line that may be a protection doesn't say whose, or the record
+  001 of a change doesn't: then nobody can tell whom it should have protected, or whose older record is no
+  longer true.
 """
 
 
