@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from hashlib import blake2b
 
 import pytest
 from hypothesis import given
@@ -35,7 +36,7 @@ def test_decoding_undoes_encoding(manifest):
 
 def test_a_manifest_is_json_with_its_fields_in_order():
     values = json.loads(encode_manifest(make_manifest()))
-    assert list(values) == [field.name for field in fields(Manifest)]
+    assert list(values) == [*(field.name for field in fields(Manifest)), "manifest_digest"]
     assert values["sources"][0] == {
         "table": "persons",
         "digest": "ab" * 32,
@@ -57,6 +58,42 @@ def test_what_is_no_json_object_is_refused(text):
 
 def changed(**changes):
     return json.dumps(json.loads(encode_manifest(make_manifest())) | changes).encode()
+
+
+def test_its_last_line_is_a_digest_of_the_others():
+    values = json.loads(encode_manifest(make_manifest()))
+    stated = values.pop("manifest_digest")
+    text = (json.dumps(values, ensure_ascii=False, indent=2) + "\n").encode()
+    assert stated == blake2b(text, digest_size=32).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda text: text.replace(b"2026-11-22T03", b"2026-11-22T04"),
+        lambda text: text.replace(b'"rejected": 2', b'"rejected": 3'),
+        lambda text: text.replace(b"\n  ", b"\n\t "),
+        lambda text: text.replace(b'"4f1c"', rb'"\ud800"'),
+        lambda text: text.replace(b"manifest_digest", b"manifest_digesT"),
+        lambda text: text.rstrip(),
+        lambda text: text.decode().encode("utf-16"),
+        lambda text: json.dumps({k: v for k, v in json.loads(text).items() if k != "manifest_digest"}).encode(),
+    ],
+    ids=["time", "count", "blank", "surrogate", "name", "cut", "encoding", "no digest"],
+)
+def test_what_is_well_formed_but_was_not_written_so_is_refused(spoil):
+    text = encode_manifest(make_manifest())
+    assert spoil(text) != text
+    with pytest.raises(SnapshotError, match=r"manifest is damaged, its digest is another; publish|1 unknown field"):
+        decode_manifest(spoil(text))
+
+
+@given(place=st.integers(0), flip=st.integers(1, 255))
+def test_any_flipped_byte_is_found(place, flip):
+    text = bytearray(encode_manifest(make_manifest()))
+    text[place % len(text)] ^= flip
+    with pytest.raises(SnapshotError):
+        decode_manifest(bytes(text))
 
 
 @pytest.mark.parametrize("version", [0, 2, 10**9])

@@ -26,6 +26,7 @@ from resolver_grpc.index.layout import FORMAT_VERSION, INDEX_FILE
 from resolver_grpc.index.writer import write_index
 from resolver_grpc.keys import MasterKey
 from resolver_grpc.snapshot.files import measure_file
+from resolver_grpc.snapshot.identity import identity_context
 from resolver_grpc.snapshot.manifest import MANIFEST_FILE, Manifest, Source, encode_manifest
 from resolver_grpc.snapshot.publish import check_target, publish
 from resolver_grpc.times import format_instant, register_window
@@ -105,12 +106,12 @@ def draft_snapshot(inputs: Inputs, key: MasterKey, build_instant: int, progress:
     with progress(len(owners), "making keys") as advance:
         content = assemble(owners, Entries(key.index_keys, sources.roads, window), advance)
     change_sequence = min(table.meta.change_sequence for table in tables)
-    context = "\x1f".join((key.key_id, str(CANONICAL_VERSION), register_date, str(change_sequence)))
+    context = identity_context(key.key_id, CANONICAL_VERSION, register_date, change_sequence)
     manifest = Manifest(
         format_version=FORMAT_VERSION,
         canonical_version=CANONICAL_VERSION,
         key_id=key.key_id,
-        snapshot_id=content_digest(content, key.snapshot_secret, context.encode()).hex(),
+        snapshot_id=content_digest(content, key.snapshot_secret, context).hex(),
         file_size=0,
         file_digest="",
         owners=content.owners,

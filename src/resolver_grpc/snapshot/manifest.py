@@ -1,7 +1,8 @@
 """The manifest: what a snapshot says of itself, in ``manifest.json`` beside the index file.
 
 What belongs here: the fields, their one spelling in JSON and the refusal of every other. A manifest holds
-counts, digests and versions, never a row of the content.
+counts, digests and versions, never a row of the content. Its last line is a digest of all the others: the
+index file vouches for some fields, but nothing else does for the register date or the build time.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import re
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from resolver_grpc.errors import SnapshotError
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 MANIFEST_FILE: Final = "manifest.json"
+
+_OWN_DIGEST: Final = "manifest_digest"
+_OWN_DIGEST_BYTES: Final = 32
 
 _SNAPSHOT_ID: Final = re.compile(r"[0-9a-f]{32}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
@@ -79,15 +84,17 @@ class Manifest:
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
-    """Writes a manifest as JSON, its fields in their order, one to a line."""
-    return (json.dumps(asdict(manifest), ensure_ascii=False, indent=2) + "\n").encode()
+    """Writes a manifest as JSON, its fields in their order, one to a line, then the digest of these lines."""
+    values = asdict(manifest)
+    return _spell(values | {_OWN_DIGEST: blake2b(_spell(values), digest_size=_OWN_DIGEST_BYTES).hexdigest()})
 
 
 def decode_manifest(text: bytes) -> Manifest:
     """Reads a manifest.
 
     Raises:
-        SnapshotError: it is no JSON object, of another format version, or a field is missing, unknown or wrong.
+        SnapshotError: it is no JSON object, of another format version, a field is missing, unknown or wrong, or
+            it is not byte for byte what was written.
     """
     try:
         values = json.loads(text, object_pairs_hook=_without_doubles)
@@ -102,7 +109,16 @@ def decode_manifest(text: bytes) -> Manifest:
             "build the snapshot again with this version.",
             format_version=values["format_version"],
         )
-    return Manifest(**_read(values, Manifest, _MANIFEST_FIELDS, ""))
+    values.pop(_OWN_DIGEST, None)
+    manifest = Manifest(**_read(values, Manifest, _MANIFEST_FIELDS, ""))
+    if text != encode_manifest(manifest):
+        raise SnapshotError("The manifest is damaged, its digest is another; publish the snapshot again.")
+    return manifest
+
+
+def _spell(values: Mapping[str, object]) -> bytes:
+    # A lone surrogate, which JSON can state but UTF-8 can't, then differs from what was read: it is refused.
+    return (json.dumps(values, ensure_ascii=False, indent=2) + "\n").encode(errors="surrogatepass")
 
 
 def _without_doubles(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -84,11 +84,11 @@ def _put_in_place(temporary: Path, target: Path) -> bool:
     check_index_file(temporary, read_manifest(temporary))
     for file in temporary.iterdir():
         file.chmod(_FILE_MODE)
-        _sync(file)
-    _sync(temporary)
+        sync(file)
+    sync(temporary)
     is_new = _rename(temporary, target)
     if is_new:
-        _sync(target.absolute().parent)
+        sync(target.absolute().parent)
     return is_new
 
 
@@ -123,7 +123,8 @@ def _read_standing(target: Path) -> Manifest:
     return standing
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
