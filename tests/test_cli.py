@@ -16,6 +16,7 @@ from resolver_grpc.policy.table import table_markdown
 from small_register import ANN, build_register
 
 COMMAND = Path(sys.executable).with_name("resolver-grpc")
+TOOLS = Path(__file__).parents[1] / "tools"
 SENDERS = """
 [[senders]]
 id = "power"
@@ -134,6 +135,25 @@ def test_a_shipment_resolves_from_program_to_program_and_the_server_drains(optio
     assert rows == [("1", "DELIVERABLE", ANN), ("2", "DELIVERABLE", ANN), ("3", "NAME_INCOMPLETE", "")]
 
 
+def test_a_store_is_served_by_its_live_generation(options, own, tmp_path):
+    store = tmp_path / "store"
+    placed = [sys.executable, TOOLS / "publish_snapshot.py", "place", store, own.directory, "--keys", own.key_file]
+    subprocess.run(placed, check=True, capture_output=True)
+    command = [COMMAND, "serve", *(word for pair in (options | {"--snapshot": str(store)}).items() for word in pair)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        started = json.loads(server.stderr.readline())
+        server.send_signal(signal.SIGTERM)
+        server.communicate()
+    assert (started["snapshot_id"], server.returncode) == (own.built.manifest.snapshot_id, 0)
+
+
+def test_a_store_without_a_generation_is_refused(options, tmp_path):
+    (tmp_path / "store" / "generations").mkdir(parents=True)
+    result = serve(options | {"--snapshot": str(tmp_path / "store")})
+    assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
+    assert "has no generation yet; place a snapshot in it first" in result.stderr
+
+
 def test_a_key_is_new_each_time_and_never_overwritten(tmp_path):
     file = tmp_path / "index.key"
     first = CliRunner().invoke(main, ["keys", "new", str(file)])
@@ -159,7 +179,7 @@ def test_help_has_examples(arguments):
     assert "resolver-grpc " in shown.output
 
 
-@pytest.mark.parametrize("tool", sorted((Path(__file__).parents[1] / "tools").glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("tool", sorted(TOOLS.glob("*.py")), ids=lambda path: path.stem)
 def test_every_tool_has_help_with_examples(tool):
     shown = subprocess.run([sys.executable, tool, "--help"], check=True, capture_output=True, text=True).stdout
     assert "Example" in shown

@@ -34,29 +34,30 @@ main.add_command(resolve)
 
 
 @main.command()
-@click.option("--snapshot", "directory", required=True, type=_EXISTING, help="The snapshot's directory.")
+@click.option("--snapshot", "directory", required=True, type=_EXISTING, help="A snapshot's directory, or a store's.")
 @click.option("--keys", "key_file", required=True, type=_EXISTING, help="The key file it was built with.")
 @click.option("--senders", "senders_file", required=True, type=_EXISTING, help="The onboarded senders, TOML.")
 @click.option("--listen", default="127.0.0.1:50051", show_default=True, help="HOST:PORT, loopback only; port 0: any.")
 @click.option("--as-of", "as_of", help="Judge everything at this instant: a day, or an instant with Z or offset.")
 @one_line_errors()
 def serve(directory: Path, key_file: Path, senders_file: Path, listen: str, as_of: str | None) -> None:
-    """Serves a snapshot over gRPC until SIGTERM or Ctrl-C.
+    """Serves a snapshot, or a store's live generation, over gRPC until SIGTERM or Ctrl-C.
 
     Every caller counts as delivery and is told numbers, so that the server listens on the loopback only.
 
     \b
     Examples:
       resolver-grpc serve --snapshot snapshot --keys index.key --senders senders.toml
-      resolver-grpc serve --snapshot snapshot --keys index.key --senders senders.toml \\
+      resolver-grpc serve --snapshot /srv/resolver/store --keys index.key --senders senders.toml \\
           --listen 127.0.0.1:50052 --as-of 2026-11-01T12:00:00Z
     """
     from resolver_grpc.server.app import check_listen_address, open_served, run  # noqa: PLC0415 - gRPC is slow to load
     from resolver_grpc.server.senders import read_senders  # noqa: PLC0415
+    from resolver_grpc.snapshot.generations import snapshot_directory  # noqa: PLC0415
 
     address = check_listen_address(listen)
     senders = read_senders(senders_file)
-    served = open_served(directory, read_key_file(key_file), senders, _parse_as_of(as_of))
+    served = open_served(snapshot_directory(directory), read_key_file(key_file), senders, _parse_as_of(as_of))
     asyncio.run(run(served, address))
 
 

@@ -156,12 +156,13 @@ async def run(served: Served, listen: str) -> None:
     log = make_log()
     as_of = served.batches.as_of
     server = Server(served, _wall_clock if as_of is None else lambda: as_of, log)
+    stop = asyncio.Event()
+    # Before anybody is told that the server is there, who might then end it.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
         port = await server.start(listen)
         _tell_start(log, served, f"{listen.rpartition(':')[0]}:{port}")
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await stop.wait()
         log.info("draining")
         await server.stop()

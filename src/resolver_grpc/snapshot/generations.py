@@ -79,6 +79,15 @@ def current_generation(store: Path) -> Path:
     return path
 
 
+def snapshot_directory(path: Path) -> Path:
+    """Tells where the snapshot stands that a path means: there, or, in a store, as the live generation.
+
+    Raises:
+        SnapshotError: the path is a store without a live generation.
+    """
+    return current_generation(path) if (path / GENERATIONS_FOLDER).is_dir() else path
+
+
 def current_number(store: Path) -> int:
     """Tells the number of the live generation; 0 where nothing was placed yet.
 
