@@ -94,6 +94,7 @@ def open_key(options, tmp_path):
         ({"--listen": "127.0.0.1"}, "--listen wants HOST:PORT"),
         ({"--listen": "127.0.0.1:x"}, "--listen wants HOST:PORT"),
         ({"--as-of": "2026-10-31T22:59:59Z"}, "--as-of lies before the snapshot's register date 2026-11-01"),
+        ({"--as-of": "2106-02-08"}, "--as-of lies after 2106"),
         ({"--as-of": "noon"}, "--as-of is neither a day"),
     ],
 )

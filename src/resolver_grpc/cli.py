@@ -9,6 +9,7 @@ import click
 
 from resolver_grpc.client.command import resolve
 from resolver_grpc.errors import ConfigurationError
+from resolver_grpc.index.layout import FOREVER
 from resolver_grpc.keys import create_key_file, read_key_file
 from resolver_grpc.policy.table import table_markdown
 from resolver_grpc.program import one_line_errors
@@ -63,9 +64,12 @@ def serve(directory: Path, key_file: Path, senders_file: Path, listen: str, as_o
 
 def _parse_as_of(text: str | None) -> int | None:
     try:
-        return None if text is None else parse_time(text)
+        instant = None if text is None else parse_time(text)
     except ValueError as error:
         raise ConfigurationError(f"--as-of is {error}") from None
+    if instant is not None and instant >= FOREVER:
+        raise ConfigurationError("--as-of lies after 2106, which no snapshot can be judged at; replay an earlier day")
+    return instant
 
 
 @main.group()

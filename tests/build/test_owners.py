@@ -98,7 +98,7 @@ def test_an_old_number_brings_its_mailbox_and_its_relations_to_the_current_perso
         ),
         pytest.param(
             {"mailboxes": [mailbox(ANN), mailbox(ANN, closed="?")]},
-            [("mailboxes", 2, "closed can't be read"), ("mailboxes", 1, OWNER_OUT)],
+            [("mailboxes", 2, "closed can't be read"), ("mailboxes", 1, TWICE)],
             id="a bad mailbox beside a good one",
         ),
         pytest.param(

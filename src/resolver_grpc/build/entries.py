@@ -65,7 +65,11 @@ class Entries:
             yield self._keys.key(KeyKind.EMAIL, owner.email_address)
 
     def address_key(self, owner: Owner) -> bytes | None:
-        """The key that stands for an owner's address, one for all who live there; None where it has none."""
+        """The key that stands for an owner's address, one for all who live there; None where it has none.
+
+        Without a road's codes all that the rows say of the street must be equal for two to live together: the town
+        too, for it is all that may tell two roads apart.
+        """
         if not owner.person or not owner.person.home.has_key:
             return None
         if not reachable_within(owner.facts, (Fact.RESIDENT, Fact.CONSENT), self._window):
@@ -73,8 +77,8 @@ class Entries:
         home = owner.person.home
         if home.has_road:
             return self._keys.place(_kvhx(home))
-        texts = sorted(self._keys.place(_text(home, street)) for street in self._roads.spellings(home))
-        return texts[0] if texts and home.postal_code else None
+        spellings = sorted(self._roads.spellings(home))
+        return self._keys.place(_text(home, " ".join(spellings), home.town)) if spellings and home.postal_code else None
 
     def road_keys(self) -> Iterator[tuple[bytes, bool]]:
         """The keys of shared streets (False), and with the towns that tell their roads apart (True)."""

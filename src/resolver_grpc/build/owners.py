@@ -76,16 +76,21 @@ def join_owners(sources: Sources) -> list[Owner]:
 
 
 def _mailboxes_by_owner(sources: Sources, numbers: Numbers, out: set[str | None]) -> dict[str, tuple[int, Mailbox]]:
-    """One mailbox for each current number; two rows for one owner reject both, and claim for always."""
+    """One mailbox for each current number; two rows for one owner reject both, and claim for always.
+
+    A row that could not be read is one of the two.
+    """
     found: dict[str, tuple[int, Mailbox]] = {}
+    unread = {numbers.current(number) or number for number in sources.bad_mailboxes}
     for row_number, mailbox in sources.mailboxes:
         owner = numbers.current(mailbox.number) or mailbox.number
-        if owner in found:
-            sources.rejects.add("mailboxes", row_number, TWICE)
-            out.add(owner)
-            sources.bad_claims.update(filter(None, (mailbox.email_address, found[owner][1].email_address)))
-        else:
+        if owner not in found and owner not in unread:
             found[owner] = row_number, mailbox
+            continue
+        sources.rejects.add("mailboxes", row_number, TWICE)
+        out.add(owner)
+        doubles = [mailbox, found[owner][1]] if owner in found else [mailbox]
+        sources.bad_claims.update(double.email_address for double in doubles if double.email_address)
     return found
 
 

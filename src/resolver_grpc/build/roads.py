@@ -26,13 +26,23 @@ def parse_road(row: Row) -> Home:
     Raises:
         BadRowError: a cell can't be read.
     """
+    home = parse_nameless_road(row)
+    if not canonical_street(row["name"]):
+        raise BadRowError("name", "can't be read")
+    return home
+
+
+def parse_nameless_road(row: Row) -> Home:
+    """Reads where a road lies, and those of its names that can be read.
+
+    Raises:
+        BadRowError: another cell than a name can't be read.
+    """
     road = (row["municipality_code"].strip(), row["road_code"].strip())
     for column, code in zip(("municipality_code", "road_code"), road, strict=True):
         if len(code) != CODE_DIGITS or not code.isascii() or not code.isdecimal():
             raise BadRowError(column, "can't be read")
     names = [canonical_street(row["name"]), canonical_street(row["short_name"])]
-    if not names[0]:
-        raise BadRowError("name", "can't be read")
     postal_code = read(row, "postal_code", parse_postal_code)
     town = canonical_town(row["supplementary_town"])
     return Home(road, frozenset(name for name in names if name), postal_code, town)

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from resolver_grpc.build.cells import Row, parse_owner_number
 from resolver_grpc.build.mailboxes import Mailbox, RelationRow, parse_mailbox, parse_relation
 from resolver_grpc.build.numbers import Link
-from resolver_grpc.build.persons import Person, parse_person, parse_road_of_home
+from resolver_grpc.build.persons import Home, Person, parse_person, parse_road_of_home
 from resolver_grpc.build.rejects import BadRowError, Rejects
-from resolver_grpc.build.roads import Roads, parse_road
+from resolver_grpc.build.roads import Roads, parse_nameless_road, parse_road
 from resolver_grpc.canonical.email import parse_email
 from resolver_grpc.canonical.numbers import parse_cpr
 
 TWICE = "its number stands in more than one row"
+_STREETLESS = {"street_name": "", "short_street_name": ""}
 
 
 @dataclass(slots=True)
@@ -35,6 +37,7 @@ class Sources:
         links: old numbers with the numbers that took their place, rejected rows' included.
         bad_persons: numbers that rejected rows of the persons table speak for.
         bad_owners: numbers that rejected rows of the other tables belong to; old ones not yet followed.
+        bad_mailboxes: those among them that rejected rows of the mailboxes table belong to.
         bad_claims: e-mail addresses that rejected rows claim; they go on contesting these.
     """
 
@@ -47,6 +50,7 @@ class Sources:
     links: set[Link] = field(default_factory=set)
     bad_persons: set[str] = field(default_factory=set)
     bad_owners: set[str] = field(default_factory=set)
+    bad_mailboxes: set[str] = field(default_factory=set)
     bad_claims: set[str] = field(default_factory=set)
 
     def add_person(self, row_number: int, row: Row) -> None:
@@ -60,7 +64,8 @@ class Sources:
             # With its own number unreadable, those that the row mentions are all that is known of its owner.
             self.bad_persons.update(_readable(row["current_number"], parse_cpr), _readable_olds(row))
             self._leave_out(_readable(row["number"], parse_cpr))
-            self._add_readable_road(row)
+            for street in ("street_name", "short_street_name"):
+                self._add_readable_road(parse_road_of_home, {**row, **_STREETLESS, street: row[street]})
             return
         self.roads.add(person.home)
         if person.number in self.persons or person.number in self.bad_persons:
@@ -76,7 +81,9 @@ class Sources:
             self.mailboxes.append((row_number, parse_mailbox(row)))
         except BadRowError as error:
             self.rejects.add("mailboxes", row_number, str(error))
-            self.bad_owners.update(_readable(row["number"], parse_owner_number))
+            numbers = _readable(row["number"], parse_owner_number)
+            self.bad_mailboxes.update(numbers)
+            self.bad_owners.update(numbers)
             self.bad_claims.update(_readable(row["email_address"], parse_email))
 
     def add_relation(self, row_number: int, row: Row) -> None:
@@ -95,6 +102,8 @@ class Sources:
             self.roads.add_named(parse_road(row))
         except BadRowError as error:
             self.rejects.add("roads", row_number, str(error))
+            # Where a road lies tells that a street or a town is not another road's alone.
+            self._add_readable_road(parse_nameless_road, row)
 
     def _leave_out(self, numbers: list[str]) -> None:
         """Takes a person out, and rejects an earlier row of theirs too."""
@@ -103,11 +112,9 @@ class Sources:
             if number in self.persons:
                 self.rejects.add("persons", self.persons.pop(number)[0], TWICE)
 
-    def _add_readable_road(self, row: Row) -> None:
-        try:
-            self.roads.add(parse_road_of_home(row))
-        except BadRowError:
-            return
+    def _add_readable_road(self, parse: Callable[[Row], Home], row: Row) -> None:
+        with suppress(BadRowError):
+            self.roads.add(parse(row))
 
 
 def _readable(cell: str, parse: Callable[[str], str]) -> list[str]:

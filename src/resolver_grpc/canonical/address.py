@@ -16,6 +16,7 @@ _DOOR = re.compile(r"[a-z0-9/-]{1,4}")
 _POSTAL_CODE = re.compile(r"(?:dk-)?([0-9]{4})")
 
 FLOOR_WORDS = {"stuen": "st", "stueplan": "st", "kld": "kl", "kaelder": "kl"}
+DOORS = frozenset({"tv", "th", "mf"})
 DOOR_WORDS = {
     "t v": "tv",
     "venstre": "tv",
@@ -73,7 +74,8 @@ def parse_floor(text: str) -> str:
 def parse_door(text: str) -> str:
     """Reads a door: ``tv``, ``th``, ``mf`` or up to four letters, digits, ``-`` and ``/``; blank is ``""``.
 
-    Leading zeros and leading dashes are dropped.
+    Leading zeros and leading dashes are dropped; full stops only of the words for left, right and middle, for a
+    number with one speaks of a floor.
 
     Raises:
         UnreadableError: it is something else.
@@ -82,7 +84,7 @@ def parse_door(text: str) -> str:
     if not folded:
         return ""
     words = " ".join(folded.replace(".", " ").split())
-    door = DOOR_WORDS.get(words, words.lstrip("0-"))
+    door = words if words in DOORS else DOOR_WORDS.get(words, folded.lstrip("0-"))
     if not _DOOR.fullmatch(door):
         raise UnreadableError("not a door")
     return door

@@ -24,7 +24,7 @@ _STREET = re.compile(r"(.+?) (0*[1-9][0-9]{0,2} ?[a-z]?)")
 _POSTAL = re.compile(r"((?:dk-)?[0-9]{4})(?: (.+))?")
 _FLOOR_FIRST = re.compile(
     r"(?P<floor>stuen|stueplan|st|kld|kaelder|kl|k[2-9]|[0-9]{1,2})"
-    r"(?P<mark>\.? ?sal\.?|\.)?(?:$| |(?<=\.))(?P<door>.*)"
+    r"(?P<mark>\.? ?sal\.?|\.)?(?:$| |(?<=\.))(?P<door>(?!\.).*)"
 )
 _WORD = re.compile(r"[^\W_]+")
 _CARE_OF = "c/o"

@@ -16,7 +16,7 @@ from resolver_grpc.canonical.text import UnreadableError
 # Blanks are `_` by the time these are asked. Pads stand on the left of each part only.
 _LAYOUTS = {
     19: re.compile(
-        r"([0-9]{4})([0-9]{4})(?=.{4}(?:.{7})$)_*([0-9]{1,4}[a-z]?)(?=.{7}$)_*([a-z0-9]*)(?=.{4}$)_*([a-z0-9/-]*)"
+        r"([0-9]{4})([0-9]{4})(?=.{4}(?:.{7})$)_*([0-9]{1,3}[a-z]?)(?=.{7}$)_*([a-z0-9]*)(?=.{4}$)_*([a-z0-9/-]*)"
     ),
     18: re.compile(r"([0-9]{4})([0-9]{4})([0-9]{3}[a-z_])(?=.{6}$)_*([a-z0-9]*)(?=.{4}$)_*([a-z0-9/-]*)"),
 }

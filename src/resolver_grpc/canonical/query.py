@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from unicodedata import normalize
 
 from resolver_grpc.canonical.address import (
     Address,
@@ -204,7 +205,7 @@ def _parse_text_fields(query: Query, readers: _Readers) -> Iterator[tuple[str, o
             if text and text.strip():
                 raise BadFieldError(Reason.UNEXPECTED_FIELD, field)
             continue
-        if len(text) > MAX_TEXT_LENGTH:
+        if _is_too_long(text):
             raise BadFieldError(reason, field)
         try:
             yield field, reader(text)
@@ -212,6 +213,11 @@ def _parse_text_fields(query: Query, readers: _Readers) -> Iterator[tuple[str, o
             raise BadFieldError(reason, field) from None
         except BadFieldError as error:
             raise BadFieldError(error.reason, field) from None
+
+
+def _is_too_long(text: str) -> bool:
+    """Whether it has too many characters, as written or as folding takes it apart: one can stand for eighteen."""
+    return len(text) > MAX_TEXT_LENGTH or (not text.isascii() and len(normalize("NFKC", text)) > MAX_TEXT_LENGTH)
 
 
 def _place(found: dict[str, object]) -> Address | Kvhx:

@@ -17,6 +17,7 @@ from resolver_grpc.errors import MalformedRequestError, TooManyQueriesError, Unk
 from resolver_grpc.model import Decision, Query, Sender
 from resolver_grpc.policy import POLICY_VERSION
 from resolver_grpc.resolve import Resolver
+from resolver_grpc.server.counting import count_queries
 from resolver_grpc.snapshot.manifest import Manifest
 from resolver_grpc.times import parse_time
 from resolver_grpc.v1.resolver_service_pb2 import (
@@ -67,11 +68,12 @@ class Batches:
             UnknownSenderError: its sender was never onboarded.
             NotYetValidError: the instant lies before the snapshot's register date.
         """
-        message = _parse(ResolveBatchRequest, request)
-        if len(message.queries) > MAX_QUERIES:
+        queries_held = count_queries(request)
+        if queries_held > MAX_QUERIES:
             raise TooManyQueriesError(
-                "the request holds too many queries; split it", max_queries=MAX_QUERIES, queries=len(message.queries)
+                "the request holds too many queries; split it", max_queries=MAX_QUERIES, queries=queries_held
             )
+        message = _parse(ResolveBatchRequest, request)
         sender = self.senders.get(message.sender_id)
         if sender is None:
             raise UnknownSenderError("the sender is not onboarded; check sender_id")

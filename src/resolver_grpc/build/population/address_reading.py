@@ -18,11 +18,15 @@ LENGTH_WITH_WIDE_FLOOR = 19
 LENGTH_OF_THE_REGISTER = 18
 FLOOR_WORDS = {"st": "st", "stuen": "st", "stueplan": "st", "kl": "kl", "kld": "kl", "kaelder": "kl"}
 DOOR_WORDS = {
+    "t v": "tv",
     "venstre": "tv",
-    "tilvenstre": "tv",
+    "til venstre": "tv",
+    "t h": "th",
     "hoejre": "th",
-    "tilhoejre": "th",
+    "til hoejre": "th",
+    "m f": "mf",
     "midtfor": "mf",
+    "midt for": "mf",
     "tv": "tv",
     "th": "th",
     "mf": "mf",
@@ -69,23 +73,21 @@ def read_house_number(text: str) -> str | None:
 
 
 def read_floor(text: str) -> str | None:
-    """Read a floor: st, kl, k2-k9, 1-99; "sal", dots after it and leading zeros don't count."""
-    match = re.fullmatch(r"(k[2-9]|[a-z]+|0*[1-9][0-9]?)\.* ?(?:sal)?\.*", fold_text(text))
-    if match is None or (match[1].isalpha() and match[1] not in FLOOR_WORDS):
-        return None
-    return FLOOR_WORDS.get(match[1], match[1].lstrip("0"))
+    """Read a floor: st, kl, k2-k9, 1-99; "sal" behind it, dots about it and leading zeros don't count."""
+    match = re.fullmatch(
+        r"[. ]*0*(k[2-9]|st|kl|[1-9][0-9]?|stuen|stueplan|kld|kaelder)[. ]*(?:sal[. ]*)?", fold_text(text)
+    )
+    return FLOOR_WORDS.get(match[1], match[1]) if match else None
 
 
 def read_door(text: str) -> str | None:
     """Read a door: tv, th, mf and their synonyms, or up to four letters, digits, ``-`` and ``/``."""
     folded = fold_text(text)
-    word = folded.replace(".", "").replace(" ", "")
+    word = " ".join(folded.replace(".", " ").split())
     if word in DOOR_WORDS:
         return DOOR_WORDS[word]
     bare = folded.lstrip("0-")
-    if not re.fullmatch(r"[a-z0-9/-]+", bare) or len(bare) > DOOR_LENGTH:
-        return None
-    return DOOR_WORDS.get(bare, bare)
+    return bare if re.fullmatch(r"[a-z0-9/-]+", bare) and len(bare) <= DOOR_LENGTH else None
 
 
 def read_postal_code(text: str) -> str | None:
@@ -97,6 +99,8 @@ def read_postal_code(text: str) -> str | None:
 def read_unit(text: str) -> tuple[str, str] | None:
     """Read floor and door out of one segment; a number alone is a floor only with a dot or "sal"."""
     unit = fold_text(text)
+    if re.search(r"(^|[. ])\.", unit):  # a full stop that ends no word
+        return None
     floor = read_floor(unit)
     if floor is not None and not unit.isdigit():
         return floor, ""
@@ -119,7 +123,7 @@ def read_town(text: str, allowed: frozenset[str] = frozenset()) -> str | None:
     words = re.split(r"[^a-z0-9]+", town)
     if any(char.isdigit() for char in town) or not any(char.isalpha() for char in town):
         return None
-    return None if (UNIT_WORDS - allowed).intersection(words) else town
+    return None if (UNIT_WORDS - allowed).intersection(words) else fold_street(town)
 
 
 def _read_middle(segments: list[str]) -> tuple[str, str, str] | None:
@@ -161,7 +165,7 @@ def _read_right_aligned(cell: str, reader: Callable[[str], str | None]) -> str |
 
 def read_kvhx(text: str) -> Kvhx | None:
     """Read a KVHX key in either layout; None if it can't be read or its road is no real street."""
-    key = text.replace("_", " ").lower()
+    key = text.replace("_", " ").lower() if text.isascii() else ""
     if len(key) == LENGTH_WITH_WIDE_FLOOR:
         house_number_pattern, door_start = r" *[0-9]{1,3}[a-z]?", 15
     elif len(key) == LENGTH_OF_THE_REGISTER:

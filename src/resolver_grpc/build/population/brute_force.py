@@ -36,7 +36,9 @@ NEVER_HELD = frozenset({Kind.ADDRESS, Kind.HANDLE})
 def _roads_of(place: Place, world: World) -> set[RoadCode]:
     """Return the roads that share a text's postal code and street."""
     return {
-        text.road for text in world.road_texts if text.postal_code == place.postal_code and place.street in text.streets
+        text.road
+        for text in world.road_texts
+        if text.postal_code == place.postal_code and place.street in world.streets_by_road[text.road]
     }
 
 
@@ -69,6 +71,14 @@ def _live_there(asked: Asked, world: World) -> list[Owner]:
         and place.street in owner.streets
         and (not is_told or owner.person.kvhx[:2] in roads)
     ]
+
+
+def _home(owner: Owner) -> object:
+    """Return what tells one home from another: the codes, or all that is said of it where they are not known."""
+    person = owner.person
+    if person is None or all(person.kvhx[:2]):
+        return person and person.kvhx
+    return person.place, owner.streets
 
 
 def _bears_the_name(owner: Owner, asked: Asked, kind: Kind) -> bool:
@@ -182,4 +192,6 @@ def decide(query: QueryRow, sender: Sender, world: World, instant: int, personal
     if kind == Kind.ADDRESS and asked.place and len(_told_roads(asked.place, world)) > 1:
         return Decision(Route.REJECT, Reason.AMBIGUOUS_ADDRESS)
     owners = _find(kind, asked, sender, world, instant)
+    if kind == Kind.ADDRESS and len({_home(owner) for owner in owners}) > 1:
+        return Decision(Route.REJECT, Reason.AMBIGUOUS_ADDRESS)
     return _decide_for_candidates(owners, query, sender, world, instant)

@@ -14,7 +14,7 @@ FOREVER = 2**62
 LOGIN_YEARS = 5
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT = re.compile(
-    r"(?P<local>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?"
+    r"(?P<local>[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?"
     r"(?P<offset>Z|[+-][0-9]{2}:[0-9]{2})"
 )
 
@@ -57,10 +57,11 @@ def read_time(text: str) -> int | None:
 def last_second_of_login(login: int) -> int:
     """Return the last UTC second at which a login still counts: five years later at the same local time.
 
-    The 29th of February counts until the 28th; where the local time occurs twice or never on that day, the
-    login's own ``fold`` decides.
+    The 29th of February counts until the 28th; where the local time occurs twice on that day, the first counts.
     """
-    local = datetime.fromtimestamp(login, COPENHAGEN)
+    if login < 0:
+        return 0  # before 1970 nobody had a mailbox to log in to
+    local = datetime.fromtimestamp(login, COPENHAGEN).replace(fold=0)
     year = local.year + LOGIN_YEARS
     if year > MAXYEAR:
         return FOREVER

@@ -35,7 +35,7 @@ def _fold_once(text: str) -> str:
     letters: list[str] = []
     for char in unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold()):
         category = unicodedata.category(char)
-        if category.startswith("M"):
+        if unicodedata.combining(char):
             marked = MARKED_LETTERS.get((letters[-1], char)) if letters else None
             if marked:
                 letters[-1] = marked
@@ -65,7 +65,7 @@ def name_words(text: str) -> list[str]:
 @lru_cache(maxsize=100_000)
 def fold_street(text: str) -> str:
     """Fold a street's name: abbreviations spelled out, words joined; "" if nothing is left (*Street*)."""
-    spaced = "".join(" " if unicodedata.category(char).startswith("P") else char for char in fold_text(text))
+    spaced = "".join(char if char.isalnum() else " " for char in fold_text(text))
     words = spaced.split()
     if len(words) > 1:
         words = [ABBREVIATIONS.get(word, word) for word in words]

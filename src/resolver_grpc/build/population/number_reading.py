@@ -53,8 +53,8 @@ def read_cvr(text: str) -> str | None:
 
 
 def read_owner_number(text: str) -> str | None:
-    """Read a CPR or a CVR number as the tables hold them, without a dash; None if it is neither."""
-    return None if "-" in text else read_cpr(text) or read_cvr(text)
+    """Read a CPR or a CVR number; None if it is neither."""
+    return read_cpr(text) or read_cvr(text)
 
 
 def _read_label(label: str) -> str | None:

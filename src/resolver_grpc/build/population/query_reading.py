@@ -5,6 +5,7 @@ What belongs here: section 7's row 1 with the rules of ``query.proto`` on which 
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
 from resolver_grpc.build.population.address_reading import (
@@ -17,7 +18,7 @@ from resolver_grpc.build.population.address_reading import (
     read_line,
     read_postal_code,
 )
-from resolver_grpc.build.population.folding import fold_street, fold_text, name_words
+from resolver_grpc.build.population.folding import fold_street, name_words
 from resolver_grpc.build.population.number_reading import read_cpr, read_cvr, read_email
 from resolver_grpc.model import Kind, QueryRow, Reason
 
@@ -128,15 +129,20 @@ def _can_be_read(query: QueryRow, field: str) -> bool:
     if field == "handle":
         return len(query.handle) == HANDLE_BYTES
     text = _text(query, field)
-    if len(text) > TEXT_CHARACTERS:
-        return False
     if field == "number":
         return (read_cpr if query.kind == Kind.CPR else read_cvr)(text) is not None
     return READERS[field](text) not in (None, "", [])
 
 
+def _characters(text: str) -> int:
+    """Count a text's characters, as written or as compatibility takes them apart, whichever are more."""
+    return max(len(text), len(unicodedata.normalize("NFKC", text)))
+
+
 def _bad(query: QueryRow, field: str) -> Reason | None:
     """Return what is wrong with a field that the query's kind takes, if anything."""
+    if field != "handle" and _characters(getattr(query, field)) > TEXT_CHARACTERS:
+        return UNREADABLE[field]
     if not _is_filled(query, field):
         # Either name alone is half a name; whatever else is missing can't be read.
         is_half_a_name = query.kind == Kind.FULL_NAME and field in {"first_name", "last_name"}
@@ -179,7 +185,7 @@ def _read_place(query: QueryRow) -> Place | None:
         read_house_number(query.house_number) or "",
         read_floor(query.floor) or "",
         read_door(query.door) or "",
-        fold_text(query.supplementary_town),
+        fold_street(query.supplementary_town),
     )
 
 

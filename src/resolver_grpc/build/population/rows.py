@@ -19,13 +19,14 @@ from resolver_grpc.build.population.address_reading import (
     read_postal_code,
 )
 from resolver_grpc.build.population.dates import FOREVER, midnight, midnight_after, read_day, read_time
-from resolver_grpc.build.population.folding import fold_street, fold_text, name_words
+from resolver_grpc.build.population.folding import fold_street, name_words
 from resolver_grpc.build.population.number_reading import CPR_LENGTH, read_cpr, read_email, read_owner_number
 
 Row = Mapping[str, str]
 Interval = tuple[int, int]
 ALWAYS: Interval = (-FOREVER, FOREVER)
 STATUSES = frozenset("01 03 05 07 20 30 50 60 70 80 90".split())
+SENDER_ID_LENGTH = 64
 RELATIONS = frozenset({"SUBSCRIBED", "BOUND", "OPTED_OUT"})
 Value = TypeVar("Value")
 
@@ -94,6 +95,10 @@ def _part(row: Row, column: str, reader: Callable[[str], str | None]) -> str:
     return _read_optional(row, column, reader) or ""
 
 
+def _street(text: str) -> str | None:
+    return fold_street(text) or None
+
+
 def _status(text: str) -> str | None:
     return text if text in STATUSES else None
 
@@ -110,8 +115,8 @@ def read_streets(*spellings: str) -> tuple[str, ...]:
 
 def _read_protection(text: str) -> Interval:
     first, slash, last = text.strip().partition("/")
-    first_day, last_day = read_day(first), read_day(last)
-    if not slash or first_day is None or (last and last_day is None):
+    first_day, last_day = read_day(first.strip()), read_day(last.strip())
+    if not slash or first_day is None or (last.strip() and last_day is None):
         return ALWAYS
     if last_day is None:
         return midnight(first_day), FOREVER
@@ -139,20 +144,19 @@ def read_person(row: Row) -> Person | None:
     """Read a row of persons; None if it is to be rejected."""
     try:
         _read_optional(row, "current_number", read_cpr)
-        for old in cell(row, "old_numbers").split(";"):
-            if old.strip() and read_cpr(old) is None:
-                return None
+        if cell(row, "old_numbers") and None in map(read_cpr, cell(row, "old_numbers").split(";")):
+            return None
         house_number = _part(row, "house_number", read_house_number)
         floor, door = _part(row, "floor", read_floor), _part(row, "door", read_door)
-        streets = read_streets(cell(row, "street_name"), cell(row, "short_street_name"))
-        town = fold_text(cell(row, "supplementary_town"))
+        streets = tuple(_part(row, column, _street) for column in ("street_name", "short_street_name"))
+        town = fold_street(cell(row, "supplementary_town"))
         place = Place(_part(row, "postal_code", read_postal_code), "", house_number, floor, door, town)
         codes = _part(row, "municipality_code", read_code), _part(row, "road_code", read_code)
         return Person(
             _read(row, "number", read_cpr),
             _read(row, "status", _status),
             tuple(name_words(cell(row, "full_name"))),
-            streets,
+            read_streets(*streets),
             place,
             Kvhx(*codes, house_number, floor, door),
             read_protections(cell(row, "protections")),
@@ -204,8 +208,8 @@ def _relation(text: str) -> str | None:
     return text if text in RELATIONS else None
 
 
-def _nonempty(text: str) -> str | None:
-    return text or None
+def _sender_id(text: str) -> str | None:
+    return text if text and len(text) <= SENDER_ID_LENGTH else None
 
 
 def read_relation(row: Row) -> Relation | None:
@@ -213,7 +217,7 @@ def read_relation(row: Row) -> Relation | None:
     try:
         return Relation(
             _read(row, "number", read_owner_number),
-            _read(row, "sender_id", _nonempty),
+            _read(row, "sender_id", _sender_id),
             _read(row, "relation", _relation),
             _read(row, "effective_time", read_time),
         )

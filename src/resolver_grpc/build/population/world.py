@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from resolver_grpc.build.population.address_reading import read_postal_code
-from resolver_grpc.build.population.folding import fold_text
+from resolver_grpc.build.population.folding import fold_street
 from resolver_grpc.build.population.number_reading import read_cpr, read_email, read_owner_number
 from resolver_grpc.build.population.rows import (
     Mailbox,
@@ -108,12 +108,12 @@ class World:
 
     @cached_property
     def _broken(self) -> frozenset[str]:
-        return self._with_linked(self._conflicting() | self._rejected())
+        return self._with_linked(self._conflicting() | self._of_rejected_persons())
 
     @cached_property
     def out(self) -> frozenset[str]:
         """The numbers of the owners that a rejected row takes out, their old and newer numbers too."""
-        return self._with_linked(self._broken | self._doubled())
+        return self._with_linked(self._broken | self._of_other_rejected_rows() | self._doubled())
 
     def _with_linked(self, numbers: Iterable[str]) -> frozenset[str]:
         linked = set(numbers)
@@ -138,14 +138,17 @@ class World:
                 numbers.add(old)
         return numbers
 
-    def _rejected(self) -> set[str]:
+    def _of_rejected_persons(self) -> set[str]:
         numbers = {
             read_cpr(text)
             for row, person in self._read_persons
             if person is None
             for text in (cell(row, "number"), cell(row, "current_number"), *cell(row, "old_numbers").split(";"))
         }
-        numbers |= {_number(row) for row, mailbox in self._read_mailboxes if mailbox is None}
+        return {number for number in numbers if number is not None}
+
+    def _of_other_rejected_rows(self) -> set[str]:
+        numbers = {_number(row) for row, mailbox in self._read_mailboxes if mailbox is None}
         numbers |= {_number(row) for row, relation in self._read_relations if relation is None}
         return {number for number in numbers if number is not None}
 
@@ -199,8 +202,9 @@ class World:
     def _spellings(self, person: Person) -> tuple[str, ...]:
         """Return the canonical streets of a person's road, by the person's row and the table of roads."""
         road = (person.kvhx.municipality, person.kvhx.road)
-        named = [street for text in self._table_roads if text.road == road for street in text.streets]
-        return tuple(sorted({*person.streets, *named}))
+        readable = [row for row in self.roads if fold_street(cell(row, "name"))]
+        texts = [text for row in readable if (text := _road_text(row, "name", "short_name")) and text.road == road]
+        return tuple(sorted({*person.streets, *(street for text in texts for street in text.streets)}))
 
     @cached_property
     def claims(self) -> list[Claim]:
@@ -214,34 +218,35 @@ class World:
         return claims
 
     @cached_property
-    def _table_roads(self) -> list[RoadText]:
-        texts = [_road_text(row, (cell(row, "name"), cell(row, "short_name"))) for row in self.roads]
-        return [text for row, text in zip(self.roads, texts, strict=True) if text and cell(row, "name")]
+    def road_texts(self) -> list[RoadText]:
+        """Every road as persons and the table of roads spell it, rejected rows too; special road codes are no roads."""
+        texts = [_road_text(row, "street_name", "short_street_name") for row in self.persons]
+        texts += [_road_text(row, "name", "short_name") for row in self.roads]
+        return sorted({text for text in texts if text and not text.road[1].startswith(NO_REAL_STREET)})
 
     @cached_property
-    def road_texts(self) -> list[RoadText]:
-        """Every road as persons and the table of roads spell it; special road codes are no roads."""
-        in_register = {
-            text._replace(streets=tuple(sorted({*text.streets, *self._named(text.road)})))
-            for row in self.persons
-            if (text := _road_text(row, (cell(row, "street_name"), cell(row, "short_street_name"))))
-        }
-        texts = in_register.union(self._table_roads)
-        return sorted(text for text in texts if not text.road[1].startswith(NO_REAL_STREET))
-
-    def _named(self, road: RoadCode) -> list[str]:
-        return [street for text in self._table_roads if text.road == road for street in text.streets]
+    def streets_by_road(self) -> dict[RoadCode, set[str]]:
+        """The canonical streets that any row gives a road."""
+        streets: dict[RoadCode, set[str]] = {}
+        for text in self.road_texts:
+            streets.setdefault(text.road, set()).update(text.streets)
+        return streets
 
 
 def _number(row: Row) -> str | None:
     return read_owner_number(cell(row, "number"))
 
 
-def _road_text(row: Row, spellings: tuple[str, str]) -> RoadText | None:
+def _road_text(row: Row, *columns: str) -> RoadText | None:
     municipality, road = read_code(cell(row, "municipality_code")), read_code(cell(row, "road_code"))
     postal_code = read_postal_code(cell(row, "postal_code"))
+    if not cell(row, "postal_code"):
+        postal_code = ""  # what the road is called counts all the same
     if municipality is None or road is None or postal_code is None:
         return None
     return RoadText(
-        (municipality, road), postal_code, read_streets(*spellings), fold_text(cell(row, "supplementary_town"))
+        (municipality, road),
+        postal_code,
+        read_streets(*(cell(row, column) for column in columns)),
+        fold_street(cell(row, "supplementary_town")),
     )
