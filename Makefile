@@ -3,11 +3,12 @@ SHELL := /bin/bash
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
+MAILBOXES ?= 5000000
 PROTOS := $(wildcard protos/resolver_grpc/v1/*.proto)
 RUN := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-quick test check format format-check lint types imports proto proto-check docs agree bench clean
+.PHONY: help install demo demo-quick test check format format-check lint types imports proto proto-check docs agree bench bench-build country clean
 
 help: ## List what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -66,6 +67,12 @@ agree: install ## Server and brute force on 100,000 persons and 100,000 queries
 
 bench: install ## What a query costs the plain way, into bench/results/
 	$(RUN) bench/resolve.py --out bench/results/resolve.md
+
+bench-build: install ## What building a country costs, beside PostgreSQL where it is installed, into bench/results/
+	$(RUN) bench/build.py --mailboxes $(MAILBOXES) --csv --keep build/countries --out bench/results/build.md
+
+country: install ## The tables of a country of MAILBOXES mailboxes, into build/country
+	$(RUN) bench/country.py --mailboxes $(MAILBOXES) --out build/country
 
 clean: ## Remove what was made, the virtual environment too
 	rm -rf build demo $(VENV)

@@ -26,7 +26,7 @@ from resolver_grpc.errors import KeyFileError
 
 KEY_BYTES = 16
 SECRET_BYTES = 32
-_SEPARATOR = "\x1f"
+SEPARATOR = "\x1f"
 
 
 @unique
@@ -59,7 +59,7 @@ class IndexKeys:
 
     def key(self, kind: KeyKind, *parts: str) -> bytes:
         """The key of 16 bytes of one kind and its canonical parts."""
-        text = _SEPARATOR.join(parts).encode()
+        text = SEPARATOR.join(parts).encode()
         return blake2b(bytes((kind,)) + text, digest_size=KEY_BYTES, key=self.secret).digest()
 
     def place(self, place: Address | Kvhx, first_name: str = "", last_name: str = "") -> bytes:
