@@ -44,6 +44,9 @@ main.add_command(resolve)
 def serve(directory: Path, key_file: Path, senders_file: Path, listen: str, as_of: str | None) -> None:
     """Serves a snapshot, or a store's live generation, over gRPC until SIGTERM or Ctrl-C.
 
+    A store is followed: a new live generation is taken up within seconds, between two batches. One that can't be
+    served is refused, which log, server info and health tell, and the former one goes on.
+
     Every caller counts as delivery and is told numbers, so that the server listens on the loopback only.
 
     \b
@@ -52,14 +55,21 @@ def serve(directory: Path, key_file: Path, senders_file: Path, listen: str, as_o
       resolver-grpc serve --snapshot /srv/resolver/store --keys index.key --senders senders.toml \\
           --listen 127.0.0.1:50052 --as-of 2026-11-01T12:00:00Z
     """
-    from resolver_grpc.server.app import check_listen_address, open_served, run  # noqa: PLC0415 - gRPC is slow to load
+    from resolver_grpc.server.app import check_listen_address, run  # noqa: PLC0415 - gRPC is slow to load
+    from resolver_grpc.server.reload import Store  # noqa: PLC0415
     from resolver_grpc.server.senders import read_senders  # noqa: PLC0415
-    from resolver_grpc.snapshot.generations import snapshot_directory  # noqa: PLC0415
+    from resolver_grpc.server.served import open_served  # noqa: PLC0415
+    from resolver_grpc.snapshot.generations import GENERATIONS_FOLDER  # noqa: PLC0415
 
     address = check_listen_address(listen)
-    senders = read_senders(senders_file)
-    served = open_served(snapshot_directory(directory), read_key_file(key_file), senders, _parse_as_of(as_of))
-    asyncio.run(run(served, address))
+    senders, instant = read_senders(senders_file), _parse_as_of(as_of)
+    key = read_key_file(key_file)
+    store = None
+    if (directory / GENERATIONS_FOLDER).is_dir():
+        # The server's messages name the store wherever it was started.
+        store = Store(directory.absolute(), lambda path, sighting: open_served(path, key, senders, instant, sighting))
+    served = store.open_live() if store else open_served(directory, key, senders, instant)
+    asyncio.run(run(served, address, store))
 
 
 def _parse_as_of(text: str | None) -> int | None:

@@ -124,6 +124,8 @@ def _remarks(summary: Summary) -> list[str]:
         remarks.append(f"Columns that were not read: {', '.join(summary.shipment.columns.ignored)}.")
     if summary.info.stale:
         remarks.append("The server's snapshot is past its horizon and reaches fewer: ask its operator for a new one.")
+    if summary.info.refusal_reason:
+        remarks.append("The server refuses the snapshot that is live and answers from another: tell its operator.")
     return remarks
 
 

@@ -1,4 +1,4 @@
-"""The composition root: opens what is served, puts the server together, runs it until told to stop."""
+"""The composition root: puts the server together and runs it until told to stop."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date
-from pathlib import Path
 
 import grpc
 import structlog
@@ -19,16 +16,15 @@ from grpc_health.v1.health import aio  # type: ignore[attr-defined]  # the stubs
 from grpc_reflection.v1alpha import reflection
 from structlog.typing import FilteringBoundLogger
 
-from resolver_grpc.canonical import CANONICAL_VERSION
 from resolver_grpc.errors import ConfigurationError
-from resolver_grpc.keys import MasterKey
-from resolver_grpc.model import Sender
-from resolver_grpc.resolve import Resolver
-from resolver_grpc.server.batch import MAX_REQUEST_BYTES, Batches
+from resolver_grpc.server.batch import MAX_REQUEST_BYTES
 from resolver_grpc.server.health import watch_health
+from resolver_grpc.server.reload import SECONDS_BETWEEN_LOOKS, Reload, Store
+from resolver_grpc.server.served import InService, Served, open_served
 from resolver_grpc.server.service import SERVICE_NAME, ResolverService
-from resolver_grpc.snapshot.store import Snapshot, open_snapshot
-from resolver_grpc.times import format_instant, register_window
+from resolver_grpc.times import format_instant
+
+__all__ = ["Served", "Server", "check_listen_address", "make_log", "open_served", "run"]
 
 _GRACE_SECONDS = 10
 _OPTIONS = [
@@ -37,35 +33,6 @@ _OPTIONS = [
     # Two servers that share a port by mistake would answer from two snapshots.
     ("grpc.so_reuseport", 0),
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """What a server serves: a snapshot, from when to when it is fresh, and how it answers."""
-
-    snapshot: Snapshot
-    batches: Batches
-    valid_from: int
-    horizon: int
-
-
-def open_served(directory: Path, key: MasterKey, senders: dict[str, Sender], as_of: int | None) -> Served:
-    """Opens a snapshot to serve it.
-
-    Raises:
-        SnapshotError: the snapshot is missing, damaged, foreign or of another format.
-        ConfigurationError: the instant to replay lies before the snapshot's register date.
-    """
-    snapshot = open_snapshot(directory, key.columns_secret, key.key_id, CANONICAL_VERSION)
-    register_date = date.fromisoformat(snapshot.manifest.register_date)
-    valid_from, horizon = register_window(register_date)
-    if as_of is not None and as_of < valid_from:
-        snapshot.index.close()
-        raise ConfigurationError(
-            f"--as-of lies before the snapshot's register date {register_date}; replay that day or a later one"
-        )
-    resolver = Resolver(snapshot.index, key.index_keys, valid_from)
-    return Served(snapshot, Batches(resolver, snapshot.manifest, senders, horizon, as_of), valid_from, horizon)
 
 
 def check_listen_address(listen: str) -> str:
@@ -101,24 +68,37 @@ def make_log() -> FilteringBoundLogger:
 
 
 class Server:
-    """A gRPC server of one snapshot: resolving, health and reflection.
+    """A gRPC server of one snapshot, or of a store's live generation: resolving, health and reflection.
 
     Args:
-        served: what it serves.
+        served: what it serves first, and closes when it stops.
         clock: tells the instant, in seconds of UTC.
-        log: where its own faults go.
+        log: where its own faults go, and what became of new generations.
+        store: the store that the snapshot is the live generation of, to be followed; None for a snapshot that
+            stands in none.
+        interval: seconds between two looks at the store.
     """
 
-    def __init__(self, served: Served, clock: Callable[[], int], log: FilteringBoundLogger) -> None:
-        self._served = served
+    def __init__(
+        self,
+        served: Served,
+        clock: Callable[[], int],
+        log: FilteringBoundLogger,
+        store: Store | None = None,
+        interval: float = SECONDS_BETWEEN_LOOKS,
+    ) -> None:
+        self._in_service = InService(served)
         self._clock = clock
+        self._reload = Reload(store, self._in_service, clock, log) if store else None
+        self._interval = interval
         self._health = aio.HealthServicer()
         self._server = grpc.aio.server(options=_OPTIONS)
-        self._server.add_generic_rpc_handlers((ResolverService(served.batches, clock, log).handler(),))
+        self._server.add_generic_rpc_handlers((ResolverService(self._in_service, clock, log).handler(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
         reflection.enable_server_reflection((SERVICE_NAME, health_name, reflection.SERVICE_NAME), self._server)
         self._watching: asyncio.Task[None] | None = None
+        self._reloading: asyncio.Task[None] | None = None
 
     async def start(self, listen: str) -> int:
         """Starts to answer.
@@ -133,29 +113,42 @@ class Server:
             port = self._server.add_insecure_port(listen)
         except RuntimeError:
             raise ConfigurationError(f"{listen}: can't be listened on; choose a port that is free") from None
-        self._watching = asyncio.create_task(
-            watch_health(self._health, self._clock, self._served.valid_from, self._served.horizon)
-        )
+        self._watching = asyncio.create_task(watch_health(self._health, self._clock, self._in_service))
+        if self._reload:
+            self._reloading = asyncio.create_task(self._reload.watch(self._interval))
         await self._server.start()
         return port
 
     async def stop(self) -> None:
-        """Drains: health turns NOT_SERVING, and calls under way are finished."""
+        """Drains: health turns NOT_SERVING, calls under way are finished, then the snapshot is closed.
+
+        A generation that is just being opened is closed too: nothing new is taken up any more.
+        """
+        if self._reload:
+            self._reload.stop()
         if self._watching:
             self._watching.cancel()
         await self._health.enter_graceful_shutdown()
         await self._server.stop(_GRACE_SECONDS)
+        if self._reloading:
+            await self._reloading
+        await self._in_service.close()
 
 
-async def run(served: Served, listen: str) -> None:
+async def run(served: Served, listen: str, store: Store | None = None) -> None:
     """Serves until SIGTERM or SIGINT, then drains and closes the snapshot.
+
+    Args:
+        served: what to serve.
+        listen: ``HOST:PORT``.
+        store: the store to follow, where that is its live generation.
 
     Raises:
         ConfigurationError: nothing can be bound to that address.
     """
     log = make_log()
     as_of = served.batches.as_of
-    server = Server(served, _wall_clock if as_of is None else lambda: as_of, log)
+    server = Server(served, _wall_clock if as_of is None else lambda: as_of, log, store)
     stop = asyncio.Event()
     # Before anybody is told that the server is there, who might then end it.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -165,9 +158,8 @@ async def run(served: Served, listen: str) -> None:
         _tell_start(log, served, f"{listen.rpartition(':')[0]}:{port}")
         await stop.wait()
         log.info("draining")
-        await server.stop()
     finally:
-        served.snapshot.index.close()
+        await server.stop()
     log.info("stopped")
 
 
@@ -176,6 +168,7 @@ def _tell_start(log: FilteringBoundLogger, served: Served, address: str) -> None
     log.info(
         "serving",
         address=address,
+        generation=served.generation or None,
         snapshot_id=served.snapshot.manifest.snapshot_id,
         register_date=served.snapshot.manifest.register_date,
         as_of=None if as_of is None else format_instant(as_of),

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from resolver_grpc.errors import MalformedRequestError, TooManyQueriesError, UnknownSenderError
 from resolver_grpc.model import Decision, Query, Sender
@@ -19,13 +18,7 @@ from resolver_grpc.policy import POLICY_VERSION
 from resolver_grpc.resolve import Resolver
 from resolver_grpc.server.counting import count_queries
 from resolver_grpc.snapshot.manifest import Manifest
-from resolver_grpc.times import parse_time
-from resolver_grpc.v1.resolver_service_pb2 import (
-    GetServerInfoRequest,
-    GetServerInfoResponse,
-    ResolveBatchRequest,
-    ResolveBatchResponse,
-)
+from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchRequest, ResolveBatchResponse
 
 Request = TypeVar("Request", bound=Message)
 
@@ -73,7 +66,7 @@ class Batches:
             raise TooManyQueriesError(
                 "the request holds too many queries; split it", max_queries=MAX_QUERIES, queries=queries_held
             )
-        message = _parse(ResolveBatchRequest, request)
+        message = parse_message(ResolveBatchRequest, request)
         sender = self.senders.get(message.sender_id)
         if sender is None:
             raise UnknownSenderError("the sender is not onboarded; check sender_id")
@@ -95,32 +88,13 @@ class Batches:
                 row.targets.add(number=target.number, forwarding_address=target.forwarding_address)
         return response.SerializeToString()
 
-    def server_info(self, request: bytes, instant: int) -> bytes:
-        """Answers ``GetServerInfo``.
 
-        Raises:
-            MalformedRequestError: the bytes are no request.
-        """
-        _parse(GetServerInfoRequest, request)
-        manifest = self.manifest
-        response = GetServerInfoResponse(
-            max_queries=MAX_QUERIES,
-            max_request_bytes=MAX_REQUEST_BYTES,
-            snapshot_id=manifest.snapshot_id,
-            register_date=manifest.register_date,
-            horizon_time=Timestamp(seconds=self.horizon),
-            stale=instant >= self.horizon,
-            build_time=Timestamp(seconds=parse_time(manifest.build_time)),
-            format_version=manifest.format_version,
-            canonical_version=manifest.canonical_version,
-            policy_version=POLICY_VERSION,
-            change_sequence=manifest.change_sequence,
-            as_of_time=None if self.as_of is None else Timestamp(seconds=self.as_of),
-        )
-        return response.SerializeToString()
+def parse_message(message_type: type[Request], data: bytes) -> Request:
+    """Reads a message in wire format.
 
-
-def _parse(message_type: type[Request], data: bytes) -> Request:
+    Raises:
+        MalformedRequestError: the bytes are none.
+    """
     try:
         return message_type.FromString(data)
     except DecodeError:

@@ -1,37 +1,50 @@
-"""Health: whether the server answers, and whether its snapshot is fresh.
+"""Health: whether the server answers, whether its snapshot is fresh, and whether it is the live one.
 
 The empty name and the service's name are SERVING from the snapshot's register date on. The name
 ``snapshot`` tells freshness: past its horizon a snapshot is stale; it goes on answering, reaching fewer.
+The name ``generation`` is NOT_SERVING while the store's live generation is refused and another one answers.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from grpc_health.v1.health import aio  # type: ignore[attr-defined]  # the stubs lack it
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
+from resolver_grpc.server.served import InService
 from resolver_grpc.server.service import SERVICE_NAME
 
 SNAPSHOT_NAME = "snapshot"
+GENERATION_NAME = "generation"
 _LONGEST_WAIT_SECONDS = 60
 
 _STATUS = {True: HealthCheckResponse.SERVING, False: HealthCheckResponse.NOT_SERVING}
 
 
-def health_at(instant: int, valid_from: int, horizon: int) -> dict[str, bool]:
-    """Which names are well at an instant, for a snapshot valid from one instant and fresh until another."""
-    answers = instant >= valid_from
-    return {"": answers, SERVICE_NAME: answers, SNAPSHOT_NAME: valid_from <= instant < horizon}
+def health_at(instant: int, in_service: InService) -> dict[str, bool]:
+    """Which names are well at an instant."""
+    served = in_service.served
+    answers = instant >= served.valid_from
+    return {
+        "": answers,
+        SERVICE_NAME: answers,
+        SNAPSHOT_NAME: served.valid_from <= instant < served.horizon,
+        GENERATION_NAME: in_service.refusal is None,
+    }
 
 
-async def watch_health(servicer: aio.HealthServicer, clock: Callable[[], int], valid_from: int, horizon: int) -> None:
-    """Keeps the health service true to the clock, until cancelled."""
+async def watch_health(servicer: aio.HealthServicer, clock: Callable[[], int], in_service: InService) -> None:
+    """Keeps the health service true to the clock and to what is in service, until cancelled."""
     while True:
+        in_service.changed.clear()
         instant = clock()
-        for name, is_well in health_at(instant, valid_from, horizon).items():
+        for name, is_well in health_at(instant, in_service).items():
             await servicer.set(name, _STATUS[is_well])
-        waits = [boundary - instant for boundary in (valid_from, horizon) if boundary > instant]
+        served = in_service.served
+        waits = [boundary - instant for boundary in (served.valid_from, served.horizon) if boundary > instant]
         # The clock may be set in between: never sleep long.
-        await asyncio.sleep(min([_LONGEST_WAIT_SECONDS, *waits]))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(in_service.changed.wait(), min([_LONGEST_WAIT_SECONDS, *waits]))

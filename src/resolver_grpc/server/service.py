@@ -8,8 +8,9 @@ from typing import NoReturn
 import grpc
 from structlog.typing import FilteringBoundLogger
 
-from resolver_grpc.errors import ResolverError
-from resolver_grpc.server.batch import Batches
+from resolver_grpc.server.faults import fault_of
+from resolver_grpc.server.info import answer_server_info
+from resolver_grpc.server.served import InService
 from resolver_grpc.server.status import refusal
 from resolver_grpc.v1.resolver_service_pb2 import DESCRIPTOR
 
@@ -22,13 +23,13 @@ class ResolverService:
     """``resolver_grpc.v1.ResolverService``.
 
     Args:
-        batches: answers requests.
+        in_service: what is served; each batch is answered from what is in service when it is taken up.
         clock: tells the instant, in seconds of UTC; a batch is judged at the instant it is taken up.
         log: where faults of the server's own go.
     """
 
-    def __init__(self, batches: Batches, clock: Callable[[], int], log: FilteringBoundLogger) -> None:
-        self._batches = batches
+    def __init__(self, in_service: InService, clock: Callable[[], int], log: FilteringBoundLogger) -> None:
+        self._in_service = in_service
         self._clock = clock
         self._log = log
 
@@ -46,7 +47,8 @@ class ResolverService:
     async def resolve_batch(self, request: bytes, context: Context) -> bytes:
         """Resolves one batch."""
         try:
-            return self._batches.answer(request, self._clock())
+            with self._in_service.batch() as served:
+                return served.batches.answer(request, self._clock())
         except Exception as error:  # noqa: BLE001 - no exception's text may leave
             await self._refuse(error, context)
 
@@ -58,18 +60,14 @@ class ResolverService:
     async def get_server_info(self, request: bytes, context: Context) -> bytes:
         """Tells limits, snapshot and versions."""
         try:
-            return self._batches.server_info(request, self._clock())
+            in_service = self._in_service
+            return answer_server_info(request, in_service.served, in_service.refusal, self._clock())
         except Exception as error:  # noqa: BLE001 - no exception's text may leave
             await self._refuse(error, context)
 
     async def _refuse(self, error: Exception, context: Context) -> NoReturn:
-        if not isinstance(error, ResolverError):
-            # Neither text nor traceback: both may hold what the query said.
-            place = error.__traceback__
-            while place and place.tb_next:
-                place = place.tb_next
-            where = f"{place.tb_frame.f_code.co_name}:{place.tb_lineno}" if place else ""
-            self._log.error("fault", error_type=type(error).__name__, where=where)
+        if fault := fault_of(error):
+            self._log.error("fault", **fault)
         code, sentence, metadata = refusal(error)
         await context.abort(code, sentence, metadata)
         raise AssertionError("abort always raises")

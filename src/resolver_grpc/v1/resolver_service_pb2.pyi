@@ -200,6 +200,9 @@ class GetServerInfoResponse(_message.Message):
     POLICY_VERSION_FIELD_NUMBER: _builtins.int
     CHANGE_SEQUENCE_FIELD_NUMBER: _builtins.int
     AS_OF_TIME_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    REFUSED_GENERATION_FIELD_NUMBER: _builtins.int
+    REFUSAL_REASON_FIELD_NUMBER: _builtins.int
     max_queries: _builtins.int
     """The most queries that one request may hold."""
     max_request_bytes: _builtins.int
@@ -218,6 +221,18 @@ class GetServerInfoResponse(_message.Message):
     """The version of the decision table."""
     change_sequence: _builtins.int
     """The sequence of the last change that decisions take account of."""
+    generation: _builtins.int
+    """The number of the snapshot's generation, where the server follows a store of generations; otherwise 0. A
+    server that follows a store takes up each new live generation between two batches.
+    """
+    refused_generation: _builtins.int
+    """The number of the store's live generation, where the server refuses it and goes on with another; otherwise
+    0, also where the store names none.
+    """
+    refusal_reason: _builtins.str
+    """Why the store's live generation is refused, and what to do, in one sentence; empty where it is the one that
+    is served. Health calls the name "generation" NOT_SERVING meanwhile.
+    """
     @_builtins.property
     def horizon_time(self) -> _timestamp_pb2.Timestamp:
         """The instant at which the snapshot's horizon ends: past it the snapshot is stale and reaches fewer."""
@@ -245,10 +260,13 @@ class GetServerInfoResponse(_message.Message):
         policy_version: _builtins.int = ...,
         change_sequence: _builtins.int = ...,
         as_of_time: _timestamp_pb2.Timestamp | None = ...,
+        generation: _builtins.int = ...,
+        refused_generation: _builtins.int = ...,
+        refusal_reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "build_time", b"build_time", "horizon_time", b"horizon_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "build_time", b"build_time", "canonical_version", b"canonical_version", "change_sequence", b"change_sequence", "format_version", b"format_version", "horizon_time", b"horizon_time", "max_queries", b"max_queries", "max_request_bytes", b"max_request_bytes", "policy_version", b"policy_version", "register_date", b"register_date", "snapshot_id", b"snapshot_id", "stale", b"stale"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of_time", b"as_of_time", "build_time", b"build_time", "canonical_version", b"canonical_version", "change_sequence", b"change_sequence", "format_version", b"format_version", "generation", b"generation", "horizon_time", b"horizon_time", "max_queries", b"max_queries", "max_request_bytes", b"max_request_bytes", "policy_version", b"policy_version", "refusal_reason", b"refusal_reason", "refused_generation", b"refused_generation", "register_date", b"register_date", "snapshot_id", b"snapshot_id", "stale", b"stale"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -77,7 +77,8 @@ class ResolverServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResolveStream(self, request_iterator, context):
-        """Resolves batch after batch: each request message gets exactly one response message, in order.
+        """Resolves batch after batch: each request message gets exactly one response message, in order. Between two
+        messages the server may take up another snapshot; each response names the one that it was made from.
 
         Status codes: those of ResolveBatch. A refused message ends the stream; the responses before it stand.
         """
@@ -86,7 +87,7 @@ class ResolverServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetServerInfo(self, request, context):
-        """Tells the server's limits, its snapshot and its versions.
+        """Tells the server's limits, its snapshot, its versions, and whether it refuses its store's live generation.
 
         Status codes: OK; INVALID_ARGUMENT (bytes that are no GetServerInfoRequest); UNAVAILABLE; INTERNAL.
         """

@@ -47,12 +47,13 @@ class ResolverServiceStub:
     away: try again); INTERNAL.
     """
     ResolveStream: _grpc.StreamStreamMultiCallable[_resolver_service_pb2.ResolveStreamRequest, _resolver_service_pb2.ResolveStreamResponse]
-    """Resolves batch after batch: each request message gets exactly one response message, in order.
+    """Resolves batch after batch: each request message gets exactly one response message, in order. Between two
+    messages the server may take up another snapshot; each response names the one that it was made from.
 
     Status codes: those of ResolveBatch. A refused message ends the stream; the responses before it stand.
     """
     GetServerInfo: _grpc.UnaryUnaryMultiCallable[_resolver_service_pb2.GetServerInfoRequest, _resolver_service_pb2.GetServerInfoResponse]
-    """Tells the server's limits, its snapshot and its versions.
+    """Tells the server's limits, its snapshot, its versions, and whether it refuses its store's live generation.
 
     Status codes: OK; INVALID_ARGUMENT (bytes that are no GetServerInfoRequest); UNAVAILABLE; INTERNAL.
     """
@@ -76,12 +77,13 @@ class ResolverServiceAsyncStub(ResolverServiceStub):
     away: try again); INTERNAL.
     """
     ResolveStream: _aio.StreamStreamMultiCallable[_resolver_service_pb2.ResolveStreamRequest, _resolver_service_pb2.ResolveStreamResponse]  # type: ignore[assignment]
-    """Resolves batch after batch: each request message gets exactly one response message, in order.
+    """Resolves batch after batch: each request message gets exactly one response message, in order. Between two
+    messages the server may take up another snapshot; each response names the one that it was made from.
 
     Status codes: those of ResolveBatch. A refused message ends the stream; the responses before it stand.
     """
     GetServerInfo: _aio.UnaryUnaryMultiCallable[_resolver_service_pb2.GetServerInfoRequest, _resolver_service_pb2.GetServerInfoResponse]  # type: ignore[assignment]
-    """Tells the server's limits, its snapshot and its versions.
+    """Tells the server's limits, its snapshot, its versions, and whether it refuses its store's live generation.
 
     Status codes: OK; INVALID_ARGUMENT (bytes that are no GetServerInfoRequest); UNAVAILABLE; INTERNAL.
     """
@@ -114,7 +116,8 @@ class ResolverServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_resolver_service_pb2.ResolveStreamRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_resolver_service_pb2.ResolveStreamResponse], _abc.AsyncIterator[_resolver_service_pb2.ResolveStreamResponse]]:
-        """Resolves batch after batch: each request message gets exactly one response message, in order.
+        """Resolves batch after batch: each request message gets exactly one response message, in order. Between two
+        messages the server may take up another snapshot; each response names the one that it was made from.
 
         Status codes: those of ResolveBatch. A refused message ends the stream; the responses before it stand.
         """
@@ -125,7 +128,7 @@ class ResolverServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _resolver_service_pb2.GetServerInfoRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_resolver_service_pb2.GetServerInfoResponse, _abc.Awaitable[_resolver_service_pb2.GetServerInfoResponse]]:
-        """Tells the server's limits, its snapshot and its versions.
+        """Tells the server's limits, its snapshot, its versions, and whether it refuses its store's live generation.
 
         Status codes: OK; INVALID_ARGUMENT (bytes that are no GetServerInfoRequest); UNAVAILABLE; INTERNAL.
         """

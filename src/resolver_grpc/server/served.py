@@ -1,0 +1,160 @@
+"""What is served, and who holds it: a snapshot stays open until the last batch that it answers has ended.
+
+What belongs here: opening a snapshot to serve it, and putting another in its place between two batches.
+When that is to be done is ``reload.py``'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+from resolver_grpc.canonical import CANONICAL_VERSION
+from resolver_grpc.errors import ConfigurationError
+from resolver_grpc.keys import MasterKey
+from resolver_grpc.model import Sender
+from resolver_grpc.resolve import Resolver
+from resolver_grpc.server.batch import Batches
+from resolver_grpc.server.sighting import Sighting
+from resolver_grpc.snapshot.store import Snapshot, open_snapshot
+from resolver_grpc.times import register_window
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a server serves: a snapshot, from when to when it is fresh, and how it answers.
+
+    Attributes:
+        snapshot: the open snapshot.
+        batches: answers requests from it.
+        valid_from: the instant from which on it answers.
+        horizon: the instant from which on it is stale.
+        sighting: as what it was seen in its store; None where it stands in none.
+    """
+
+    snapshot: Snapshot
+    batches: Batches
+    valid_from: int
+    horizon: int
+    sighting: Sighting | None = None
+
+    @property
+    def generation(self) -> int:
+        """The number of its generation; 0 where it stands in no store."""
+        return self.sighting.number if self.sighting else 0
+
+
+def open_served(
+    directory: Path, key: MasterKey, senders: dict[str, Sender], as_of: int | None, sighting: Sighting | None = None
+) -> Served:
+    """Opens a snapshot to serve it.
+
+    Raises:
+        SnapshotError: the snapshot is missing, damaged, foreign or of another format.
+        ConfigurationError: the instant to replay lies before the snapshot's register date.
+    """
+    snapshot = open_snapshot(directory, key.columns_secret, key.key_id, CANONICAL_VERSION)
+    register_date = date.fromisoformat(snapshot.manifest.register_date)
+    valid_from, horizon = register_window(register_date)
+    if as_of is not None and as_of < valid_from:
+        snapshot.index.close()
+        raise ConfigurationError(
+            f"--as-of lies before the snapshot's register date {register_date}; replay that day or a later one"
+        )
+    resolver = Resolver(snapshot.index, key.index_keys, valid_from)
+    batches = Batches(resolver, snapshot.manifest, senders, horizon, as_of)
+    return Served(snapshot, batches, valid_from, horizon, sighting)
+
+
+class Refusal(NamedTuple):
+    """A store's live generation that is not served.
+
+    Attributes:
+        generation: its number; 0 where the store names none.
+        reason: one sentence that says why, and what to do.
+    """
+
+    generation: int
+    reason: str
+
+
+class Held:
+    """An open snapshot, and how many batches are being answered from it; used on the event loop alone."""
+
+    def __init__(self, served: Served) -> None:
+        self.served = served
+        self._batches = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @contextmanager
+    def batch(self) -> Iterator[Served]:
+        """Holds the snapshot open while a batch is answered from it, however often that one lets others go first."""
+        self._batches += 1
+        self._idle.clear()
+        try:
+            yield self.served
+        finally:
+            self._batches -= 1
+            if not self._batches:
+                self._idle.set()
+
+    async def close(self) -> None:
+        """Waits for the batches under way, then closes; asks for no batch to begin any more."""
+        await self._idle.wait()
+        # Unmapping a large file takes its time, which those who are served by the next one need not wait.
+        await asyncio.to_thread(self.served.snapshot.index.close)
+
+
+class InService:
+    """The snapshot in service, and the live generation that was refused, if any; used on the event loop alone.
+
+    Args:
+        served: what is served first.
+
+    Attributes:
+        changed: set whenever another snapshot is served, or a refusal comes or goes.
+    """
+
+    def __init__(self, served: Served) -> None:
+        self._held = Held(served)
+        self._refusal: Refusal | None = None
+        self.changed = asyncio.Event()
+
+    @property
+    def served(self) -> Served:
+        """What the next batch is answered from."""
+        return self._held.served
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why the store's live generation is not the one that is served; None where it is."""
+        return self._refusal
+
+    @refusal.setter
+    def refusal(self, refusal: Refusal | None) -> None:
+        self._refusal = refusal
+        self.changed.set()
+
+    def batch(self) -> AbstractContextManager[Served]:
+        """Holds what is served now, so that the whole of a batch is answered from it."""
+        return self._held.batch()
+
+    def swap(self, served: Served) -> Held:
+        """Serves another snapshot from the next batch on.
+
+        Returns:
+            The former one, which the caller closes.
+        """
+        former, self._held = self._held, Held(served)
+        self.refusal = None
+        return former
+
+    async def close(self) -> None:
+        """Closes what is served, after its last batch."""
+        await self._held.close()
