@@ -10,9 +10,10 @@ from datetime import date
 import grpc
 import pytest
 
+from resolver_grpc.build.plain import draft_snapshot
 from resolver_grpc.build.population.generation import Settings, noon
 from resolver_grpc.build.population.writing import write_population
-from resolver_grpc.build.snapshot import Inputs, build_snapshot, draft_snapshot
+from resolver_grpc.build.snapshot import Inputs, build_snapshot
 from resolver_grpc.client import ResolverClient
 from resolver_grpc.index.memory import MemoryIndex
 from resolver_grpc.keys import create_key_file

@@ -60,9 +60,9 @@ def lines_of(amounts, clock, total=200):
 def test_without_a_terminal_progress_is_a_line_every_ten_seconds():
     seconds = iter([0.0, 4.0, 10.0, 19.9, 20.0, 100.0])
     assert lines_of([20, 30, 40, 50, 60], lambda: next(seconds)) == [
-        "reading: 25 %",
-        "reading: 70 %",
-        "reading: 100 %",
+        "reading: 25 %, 50 of 200, 5 a second, 30 s left",
+        "reading: 70 %, 140 of 200, 7 a second, 9 s left",
+        "reading: 100 %, 200 of 200, 2 a second, 0 s left",
     ]
 
 
@@ -72,14 +72,14 @@ def test_a_short_work_tells_nothing_without_a_terminal():
 
 def test_work_of_unknown_size_can_be_told():
     seconds = iter([0.0, 10.0])
-    assert lines_of([5], lambda: next(seconds), total=0) == ["reading: 100 %"]
+    assert lines_of([5], lambda: next(seconds), total=0) == ["reading: 5, 0 a second"]
 
 
 def test_progress_speaks_on_stderr(capsys):
     seconds = iter([0.0, 10.0])
     with progress(1, "reading", clock=lambda: next(seconds)) as advance:
         advance(1)
-    assert capsys.readouterr() == ("", "reading: 100 %\n")
+    assert capsys.readouterr() == ("", "reading: 100 %, 1 of 1, 0 a second, 0 s left\n")
 
 
 def test_a_terminal_gets_a_bar():

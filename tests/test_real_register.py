@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 from resolver_grpc.build.cpr_extract import read_extract
+from resolver_grpc.build.plain import draft_snapshot
 from resolver_grpc.build.population.brute_force import World, decide
 from resolver_grpc.build.schema import MAILBOXES, PERSONS, RELATIONS
-from resolver_grpc.build.snapshot import Inputs, draft_snapshot
+from resolver_grpc.build.snapshot import Inputs
 from resolver_grpc.build.tables import TableMeta, write_table
 from resolver_grpc.canonical.address import parse_door, parse_floor, parse_house_number
 from resolver_grpc.canonical.address_line import parse_address_line

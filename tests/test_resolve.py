@@ -2,7 +2,7 @@
 
 import pytest
 
-from resolver_grpc.build.snapshot import draft_snapshot
+from resolver_grpc.build.plain import draft_snapshot
 from resolver_grpc.errors import NotYetValidError
 from resolver_grpc.index.lmdb_index import LmdbIndex
 from resolver_grpc.index.memory import MemoryIndex

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import csv
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from resolver_grpc.build.rejects import Rejects
 from resolver_grpc.build.snapshot import Built, Inputs, build_snapshot
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.keys import read_key_file
@@ -28,6 +27,13 @@ _FILE = click.Path(path_type=Path)
 @click.option("--keys", "key_file", required=True, type=_FILE, help="The key file; `resolver-grpc keys new` makes one.")
 @click.option("--out", "target", required=True, type=_FILE, help="The snapshot's directory, which must not exist yet.")
 @click.option("--rejects", "rejects_file", type=_FILE, help="Where to list rejected rows: table, row, problem.")
+@click.option(
+    "--max-rejects",
+    type=click.IntRange(min=0),
+    default=10_000,
+    show_default=True,
+    help="With more rejected rows than these the build fails and publishes nothing.",
+)
 @one_line_errors()
 def main(
     persons: Path,
@@ -37,11 +43,13 @@ def main(
     key_file: Path,
     target: Path,
     rejects_file: Path | None,
+    max_rejects: int,
 ) -> None:
     """Builds a snapshot: the index that the server answers from, and its manifest.
 
     Rows that can't be read are rejected with their owner, counted and listed by their number; docs/inputs.md
-    has the tables' columns. On any error nothing half-written is left behind.
+    has the tables' columns. On any error nothing half-written is left behind. Beside the snapshot there must be room
+    for it and for what is being sorted: for each mailbox some 500 bytes.
 
     \b
     Example:
@@ -54,38 +62,38 @@ def main(
     if rejects_file and not rejects_file.absolute().parent.is_dir():
         raise ConfigurationError(f"--rejects: there is no folder {rejects_file.parent}; make it first")
     key = read_key_file(key_file)
-    built = build_snapshot(Inputs(persons, mailboxes, relations, roads), target, key, int(time.time()), progress)
-    if rejects_file:
-        _write_rejects(built.rejects, rejects_file)
-    _print_report(built, target, Console(), rejects_file)
+    inputs = Inputs(persons, mailboxes, relations, roads, max_rejects, rejects_file)
+    built = build_snapshot(inputs, target, key, int(time.time()), progress)
+    _print_report(built, target, Console(), is_listed=rejects_file is not None)
 
 
-def _write_rejects(rejects: Rejects, path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("table", "row", "problem"))
-        writer.writerows((reject.table, reject.row, reject.problem) for reject in rejects.rows)
-
-
-def _print_report(built: Built, target: Path, console: Console, rejects_file: Path | None) -> None:
-    manifest = built.manifest
-    table = Table("table", "rows", "rejected", title="Rows", title_justify="left")
-    for source in manifest.sources:
-        table.add_row(source.table, f"{source.rows:,}", f"{source.rejected:,}")
-    console.print(table)
-    problems = built.rejects.by_problem()
-    if problems:
-        table = Table("table", "problem", "rows", title="Rejected", title_justify="left")
-        for (name, problem), count in sorted(problems.items()):
-            table.add_row(name, problem, f"{count:,}")
-        console.print(table)
-        if not rejects_file:
+def _print_report(built: Built, target: Path, console: Console, *, is_listed: bool) -> None:
+    manifest, report = built.manifest, built.manifest.report
+    rows = [(source.table, f"{source.rows:,}", f"{source.rejected:,}") for source in manifest.sources]
+    _print_table(console, "Rows", ("table", "rows", "rejected"), rows)
+    if problems := built.rejects.by_problem():
+        rejected = [(name, problem, f"{count:,}") for (name, problem), count in sorted(problems.items())]
+        _print_table(console, "Rejected", ("table", "problem", "rows"), rejected)
+        if not is_listed:
             console.print("Give --rejects FILE to have the rejected rows listed.")
+    lists = report["posting lists"]
+    keys = [(kind, f"{count:,}", f"{lists[kind]:,}") for kind, count in report["keys"].items()]
+    _print_table(console, "Keys", ("kind", "keys", "posting lists"), keys)
+    _print_table(console, "Index", ("part", "bytes"), [(name, f"{size:,}") for name, size in report["bytes"].items()])
+    seconds = [(stage, f"{taken:,.2f}") for stage, taken in report["seconds"].items()]
+    _print_table(console, "Time", ("stage", "seconds"), seconds)
     counts = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in manifest.counts.items())
     console.print(f"{manifest.owners:,} owners: {counts}", highlight=False)
     console.print(f"{manifest.file_size:,} bytes, register date {manifest.register_date}", highlight=False)
     news = "published at" if built.is_new else "was published already, and is unchanged, at"
     console.print(f"Snapshot {manifest.snapshot_id} {news} {target}", highlight=False, soft_wrap=True)
+
+
+def _print_table(console: Console, title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    table = Table(*columns, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
 
 
 if __name__ == "__main__":

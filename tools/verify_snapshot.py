@@ -9,8 +9,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from resolver_grpc.build.sampling import Sample
 from resolver_grpc.build.snapshot import Inputs
-from resolver_grpc.build.verify_rows import Sample, verify_rows
+from resolver_grpc.build.verify_rows import verify_rows
 from resolver_grpc.canonical import CANONICAL_VERSION
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.keys import MasterKey, read_key_file

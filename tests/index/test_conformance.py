@@ -14,6 +14,7 @@ from index_contents import (
     contents,
     interval_rows,
     intervals,
+    listed,
     make_content,
     sample_content,
 )
@@ -73,8 +74,8 @@ def test_every_key_of_many_buckets_is_found_and_its_neighbours_are_not(open_inde
     content = sample_content()
     index = open_index(content)
     expected: dict[bytes, list[int]] = {}
-    for key, ordinal in zip(content.keys, content.ordinals.tolist(), strict=True):
-        expected.setdefault(key.tobytes(), []).append(ordinal)
+    for key, ordinal in listed(content.pairs):
+        expected.setdefault(key, []).append(ordinal)
     assert [list(found) for found in index.find(list(expected))] == [sorted(set(found)) for found in expected.values()]
     neighbours = [key[:15] + bytes([key[15] ^ 1]) for key in expected]
     assert not any(index.find(neighbours))
@@ -208,7 +209,7 @@ def test_a_closed_index_answers_nothing_and_closes_twice(open_index):
 @given(content=contents(), instants=interval_rows(2))
 @settings(max_examples=60, deadline=None)
 def test_lmdb_answers_what_memory_answers(content, instants):
-    keys = [key.tobytes() for key in content.keys]
+    keys = [key for key, _ in listed(content.pairs)]
     asked = [*keys, *(key[::-1] for key in keys), *content.roads, A]
     memory = MemoryIndex(content)
     with tempfile.TemporaryDirectory() as folder:

@@ -6,32 +6,24 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from index_contents import contents, intervals, make_content, sample_content, u32
+from index_contents import all_pairs, contents, held_pairs, intervals, make_content, sample_content, u32
 
 from resolver_grpc.errors import SnapshotError
-from resolver_grpc.index.content import check_content, content_digest, first_of_each_key, sorted_pairs
+from resolver_grpc.index.content import check_content, content_digest
+from resolver_grpc.index.intervals import timeline_of
 from resolver_grpc.index.memory import MemoryIndex
+from resolver_grpc.index.pairs import HeldPairs
 
 KEY, CONTEXT = b"secret of the digest", b"key id 1, canonical 1"
 
 
-@given(content=contents())
-def test_pairs_are_sorted_and_distinct(content):
-    keys, ordinals = sorted_pairs(content)
-    found = [(key.tobytes(), ordinal) for key, ordinal in zip(keys, ordinals.tolist(), strict=True)]
-    stated = zip((key.tobytes() for key in content.keys), content.ordinals.tolist(), strict=True)
-    assert found == sorted(set(stated))
-    firsts = first_of_each_key(keys).tolist()
-    assert firsts == [place for place, (key, _) in enumerate(found) if not place or found[place - 1][0] != key]
-
-
 def shuffled(content, seed):
-    order = np.random.default_rng(seed).permutation(len(content.ordinals))
+    keys, ordinals = all_pairs(content.pairs)
+    order = np.random.default_rng(seed).permutation(len(ordinals))
     doubled = np.concatenate([order, order[: len(order) // 2]])
     return replace(
         content,
-        keys=content.keys[doubled],
-        ordinals=content.ordinals[doubled],
+        pairs=HeldPairs(keys[doubled], ordinals[doubled]),
         facts=dict(reversed(content.facts.items())),
         forwarding=dict(reversed(content.forwarding.items())),
         roads=dict(reversed(content.roads.items())),
@@ -55,15 +47,18 @@ def test_a_digest_has_16_bytes_and_hangs_on_key_and_context():
 
 
 SAMPLE = sample_content(50)
+SAMPLE_KEYS, SAMPLE_ORDINALS = all_pairs(SAMPLE.pairs)
 CHANGES = {
     "one owner more": {
         "owners": 51,
         "numbers": np.append(SAMPLE.numbers, np.array([b"1"], "S10")),
         "address_numbers": np.append(SAMPLE.address_numbers, u32([0])),
     },
-    "a key": {"keys": SAMPLE.keys ^ np.uint8(1)},
-    "an ordinal": {"ordinals": np.append(SAMPLE.ordinals[:-1], u32([49]))},
-    "a pair less": {"keys": SAMPLE.keys[1:], "ordinals": SAMPLE.ordinals[1:]},
+    "a key": {"pairs": HeldPairs(SAMPLE_KEYS ^ np.uint8(1), SAMPLE_ORDINALS)},
+    "a key's leading byte": {"pairs": HeldPairs(SAMPLE_KEYS ^ np.uint8([128] + [0] * 15), SAMPLE_ORDINALS)},
+    "an ordinal": {"pairs": HeldPairs(SAMPLE_KEYS, np.append((SAMPLE_ORDINALS[0] + 1) % 50, SAMPLE_ORDINALS[1:]))},
+    "a pair less": {"pairs": HeldPairs(SAMPLE_KEYS[1:], SAMPLE_ORDINALS[1:])},
+    "no pairs": {"pairs": held_pairs([])},
     "a number": {"numbers": np.append(SAMPLE.numbers[:-1], np.array([b"1"], "S10"))},
     "an address number": {"address_numbers": SAMPLE.address_numbers + np.uint32(1)},
     "a fact's name": {"facts": {**SAMPLE.facts, "claim": SAMPLE.facts["consent"]}},
@@ -87,15 +82,29 @@ def test_intervals_that_say_the_same_in_other_words_have_the_same_digest():
     assert content_digest(one, KEY, CONTEXT) == content_digest(other, KEY, CONTEXT)
 
 
+def test_a_timeline_says_what_its_intervals_said():
+    facts = {"consent": intervals((1, 5, 9), (2, 0, 7)), "claim": intervals()}
+    made = make_content(facts={name: timeline_of(stated) for name, stated in facts.items()})
+    assert content_digest(made, KEY, CONTEXT) == content_digest(make_content(facts=facts), KEY, CONTEXT)
+
+
+def test_a_timeline_is_made_once():
+    content = sample_content(50)
+    made = content.timelines()
+    assert list(made) == sorted(content.facts)
+    assert all(content.timelines()[name] is timeline for name, timeline in made.items())
+
+
 BAD = {
     "owners": [{"owners": -1}, {"owners": 2**31 + 1}],
-    "keys": [{"keys": np.zeros((1, 15), np.uint8)}, {"keys": np.zeros((2, 16), np.uint8)}, {"keys": u32(range(16))}],
-    "ordinals": [{"ordinals": u32([10])}, {"ordinals": np.array([1])}],
+    "ordinals": [{"pairs": held_pairs([(bytes(16), 10)])}],
     "fact names": [{"facts": {"": intervals()}}, {"facts": {"x" * 512: intervals()}}],
     "facts": [
         {"facts": {"consent": intervals((10, 1, 2))}},
         {"facts": {"consent": replace(intervals((1, 1, 2)), starts=u32([1, 1]))}},
         {"facts": {"consent": replace(intervals((1, 1, 2)), ends=np.array([2]))}},
+        {"facts": {"consent": timeline_of(intervals((10, 1, 2)))}},
+        {"facts": {"consent": timeline_of(intervals((10, 0, 2**32 - 1)))}},
     ],
     "numbers": [
         {"numbers": np.array(["1"] * 9, "S10")},

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from index_contents import interval_rows, intervals, u32
-from pyroaring import BitMap
+from pyroaring import BitMap, FrozenBitMap
 
 from resolver_grpc.errors import SnapshotError
 from resolver_grpc.index.facts import Fact, Facts
-from resolver_grpc.index.intervals import decode_timeline, encode_timeline, timeline_of
+from resolver_grpc.index.intervals import check_timeline, decode_timeline, encode_timeline, encoded_bytes, timeline_of
 from resolver_grpc.index.layout import ALWAYS, FOREVER
 
 OWNERS = 5
@@ -72,6 +74,27 @@ def test_decoding_undoes_encoding(rows):
     assert decoded.first == timeline.first
     assert np.array_equal(decoded.instants, timeline.instants)
     assert np.array_equal(decoded.changed, timeline.changed)
+    assert decoded.last == timeline.last
+    check_timeline(decoded)
+
+
+@given(rows=interval_rows(OWNERS), other=st.integers(0, OWNERS - 1))
+def test_a_timeline_that_ends_in_another_set_is_refused(rows, other):
+    timeline = timeline_of(intervals(*rows))
+    with pytest.raises(SnapshotError, match="ends in another set"):
+        check_timeline(replace(timeline, last=timeline.last ^ FrozenBitMap([other])))
+
+
+def test_a_change_out_of_order_is_found_wherever_it_stands():
+    """The changes are looked at some at once; two that stand on both sides of a border too."""
+    count = 70_000
+    always = timeline_of(intervals(*((0, instant, FOREVER) for instant in range(1))))
+    for place in (1, 32_767, 32_768, 65_536, count - 1):
+        instants = np.arange(1, count + 1, dtype=np.uint32)
+        instants[place] = instants[place - 1]
+        damaged = replace(always, instants=instants, changed=np.zeros(count, np.uint32))
+        with pytest.raises(SnapshotError, match="out of order"):
+            decode_timeline(encode_timeline(damaged), OWNERS)
 
 
 @given(rows=interval_rows(OWNERS), data=st.data())
@@ -92,12 +115,14 @@ def test_what_holds_always_costs_next_to_nothing():
 
 
 def test_the_layout_of_a_fact():
-    """Count, instants, owners, first set: what a foreign reader relies on."""
+    """Two counts, instants, owners, first set, last set: what a foreign reader relies on."""
     value = encode_timeline(timeline_of(intervals((3, ALWAYS, 7), (2, 5, FOREVER), (1, 5, 9))))
-    assert value == u32([4, 5, 5, 7, 9, 1, 2, 3, 1]).tobytes() + BitMap([3]).serialize()
+    first, last = BitMap([3]).serialize(), BitMap([2]).serialize()
+    assert value == u32([4, len(first), 5, 5, 7, 9, 1, 2, 3, 1]).tobytes() + first + last
+    assert len(value) == encoded_bytes(timeline_of(intervals((3, ALWAYS, 7), (2, 5, FOREVER), (1, 5, 9))))
 
 
-EMPTY = BitMap().serialize()
+EMPTY, OUTSIDE = BitMap().serialize(), BitMap([OWNERS]).serialize()
 
 
 @pytest.mark.parametrize(
@@ -105,18 +130,23 @@ EMPTY = BitMap().serialize()
     [
         (b"", "length"),
         (u32([0]).tobytes(), "length"),
-        (u32([1, 5]).tobytes(), "length"),
-        (u32([1, 5, 1]).tobytes(), "length"),
-        (u32([2**32 - 1]).tobytes() + EMPTY, "length"),
-        (u32([1, 5, 1]).tobytes() + EMPTY[:-1], "can't be read"),
-        (u32([1, 5, 1]).tobytes() + EMPTY + b"\0", "length"),
-        (u32([1, 5, OWNERS]).tobytes() + EMPTY, "no owner"),
-        (u32([0]).tobytes() + BitMap([OWNERS]).serialize(), "no owner"),
-        (u32([2, 6, 5, 1, 1]).tobytes() + EMPTY, "out of order"),
-        (u32([2, 5, 5, 2, 1]).tobytes() + EMPTY, "out of order"),
-        (u32([2, 5, 5, 1, 1]).tobytes() + EMPTY, "out of order"),
-        (u32([1, ALWAYS, 1]).tobytes() + EMPTY, "out of order"),
-        (u32([1, FOREVER, 1]).tobytes() + EMPTY, "out of order"),
+        (u32([0, 0]).tobytes(), "length"),
+        (u32([1, 0, 5, 1]).tobytes(), "length"),
+        (u32([0, len(EMPTY)]).tobytes() + EMPTY, "length"),
+        (u32([2**32 - 1, len(EMPTY)]).tobytes() + EMPTY * 2, "length"),
+        (u32([0, 2**32 - 1]).tobytes() + EMPTY * 2, "length"),
+        (u32([1, len(EMPTY), 5, 1]).tobytes() + EMPTY * 2 + b"\0", "length"),
+        (u32([1, len(EMPTY), 5, 1]).tobytes() + EMPTY * 2 + EMPTY[:-1], "length"),
+        (u32([1, len(EMPTY), 5, 1]).tobytes() + EMPTY + EMPTY[:-1], "can't be read"),
+        (u32([1, len(EMPTY) - 1, 5, 1]).tobytes() + EMPTY * 2, "can't be read"),
+        (u32([1, len(EMPTY), 5, OWNERS]).tobytes() + EMPTY * 2, "no owner"),
+        (u32([0, len(OUTSIDE)]).tobytes() + OUTSIDE + EMPTY, "no owner"),
+        (u32([0, len(EMPTY)]).tobytes() + EMPTY + OUTSIDE, "no owner"),
+        (u32([2, len(EMPTY), 6, 5, 1, 1]).tobytes() + EMPTY * 2, "out of order"),
+        (u32([2, len(EMPTY), 5, 5, 2, 1]).tobytes() + EMPTY * 2, "out of order"),
+        (u32([2, len(EMPTY), 5, 5, 1, 1]).tobytes() + EMPTY * 2, "out of order"),
+        (u32([1, len(EMPTY), ALWAYS, 1]).tobytes() + EMPTY * 2, "out of order"),
+        (u32([1, len(EMPTY), FOREVER, 1]).tobytes() + EMPTY * 2, "out of order"),
     ],
 )
 def test_a_malformed_fact_is_refused(value, fault):

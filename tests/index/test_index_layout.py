@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from resolver_grpc.index import layout
 
 
-@pytest.mark.parametrize(("keys", "buckets"), [(0, 1), (1, 1), (166, 1), (167, 2), (30_000_000, 180_723)])
-def test_buckets_are_made_for_166_keys(keys, buckets):
+@pytest.mark.parametrize(("keys", "buckets"), [(0, 1), (1, 1), (178, 1), (179, 2), (30_000_000, 168_540)])
+def test_buckets_are_made_for_178_keys(keys, buckets):
     assert layout.bucket_count(keys) == buckets
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +12,6 @@ from index_contents import keys_of, u32
 from resolver_grpc.errors import SnapshotError
 from resolver_grpc.index.layout import POSTING_BIT, bucket_of
 from resolver_grpc.index.pages import (
-    ascending,
     buckets_of,
     check_pages,
     decode_page,
@@ -24,7 +26,7 @@ ENTRIES = st.dictionaries(KEYS, st.integers(0, 2**32 - 1), max_size=60)
 
 def pages_of(entries, buckets):
     ordered = sorted(entries)
-    return list(encode_pages(keys_of(ordered), u32(entries[key] for key in ordered), buckets))
+    return list(encode_pages([(keys_of(ordered), u32(entries[key] for key in ordered))], buckets))
 
 
 @given(entries=ENTRIES, buckets=st.integers(1, 12), others=st.lists(KEYS, max_size=20))
@@ -49,9 +51,24 @@ def test_buckets_of_many_keys_are_those_of_each(keys, buckets):
     assert buckets_of(keys_of(keys), buckets).tolist() == [bucket_of(key, buckets) for key in keys]
 
 
+@given(entries=ENTRIES, buckets=st.integers(1, 12), cuts=st.lists(st.integers(0, 60), max_size=5))
+def test_pages_are_the_same_however_the_entries_are_parted(entries, buckets, cuts):
+    ordered = sorted(entries)
+    edges = [0, *sorted(min(cut, len(ordered)) for cut in cuts), len(ordered)]
+    parts = [ordered[first:last] for first, last in pairwise(edges)]
+    parted = ((keys_of(part), u32(entries[key] for key in part)) for part in parts)
+    assert list(encode_pages(parted, buckets)) == pages_of(entries, buckets)
+
+
+@given(keys=st.lists(KEYS, min_size=1, max_size=6))
+def test_keys_in_order_pass_the_check_and_others_are_refused(keys):
+    page = b"".join(keys) + u32([0] * len(keys)).tobytes()
+    with nullcontext() if keys == sorted(set(keys)) else pytest.raises(SnapshotError, match="out of order"):
+        check_pages([page], 0, 1, 1, 0)
+
+
 @given(keys=st.lists(KEYS, max_size=6))
-def test_ascending_is_what_sorting_says(keys):
-    assert ascending(keys_of(keys)) == (keys == sorted(set(keys)))
+def test_the_halves_of_a_key_are_its_numbers(keys):
     high, low = halves(keys_of(keys))
     assert list(zip(high.tolist(), low.tolist(), strict=True)) == [
         (int.from_bytes(key[:8], "big"), int.from_bytes(key[8:], "big")) for key in keys

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import lmdb
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from index_contents import COLUMNS_KEY, SNAPSHOT_ID, TIMES, contents, intervals, make_content, sample_content
+from index_contents import (
+    COLUMNS_KEY,
+    SNAPSHOT_ID,
+    TIMES,
+    contents,
+    intervals,
+    listed,
+    make_content,
+    sample_content,
+    u32,
+)
+from pyroaring import BitMap
 
 from resolver_grpc.errors import SnapshotError
 from resolver_grpc.index.content import content_digest
-from resolver_grpc.index.intervals import timeline_of
+from resolver_grpc.index.intervals import intervals_of, timeline_of
 from resolver_grpc.index.layout import DATABASES, ENTRY_BYTES, INTEGER_KEY, INTEGER_KEY_DATABASES, POSTING_BIT
-from resolver_grpc.index.restoring import intervals_of, read_content
+from resolver_grpc.index.restoring import read_content
 from resolver_grpc.index.writer import write_index
 
 
@@ -24,18 +36,14 @@ def restored(folder, content):
     return read_content(path, COLUMNS_KEY, SNAPSHOT_ID)
 
 
-def pairs(content):
-    return sorted(set(zip(map(bytes, content.keys), content.ordinals.tolist(), strict=True)))
-
-
 def check_same(read, written):
-    found = list(zip(map(bytes, read.content.keys), read.content.ordinals.tolist(), strict=True))
-    assert found == pairs(written)
-    distinct = {key for key, _ in found}
-    assert (read.keys, read.postings) == (
-        len(distinct),
-        sum(1 for key in distinct if sum(one == key for one, _ in found) > 1),
-    )
+    found = listed(read.content.pairs)
+    assert found == listed(written.pairs)
+    owners = {key: tuple(ordinal for _, ordinal in held) for key, held in groupby(found, key=lambda pair: pair[0])}
+    several = [held for held in owners.values() if len(held) > 1]
+    assert read.content.pairs.counts == written.pairs.counts == (len(found), len(owners), len(several))
+    assert read.content.pairs.highest == written.pairs.highest
+    assert read.postings == len(set(several))
     assert read.content.owners == written.owners
     assert read.content.numbers.tolist() == written.numbers.tolist()
     assert read.content.address_numbers.tolist() == written.address_numbers.tolist()
@@ -83,14 +91,15 @@ def page(*entries):
 
 
 LIST = POSTING_BIT
+EMPTY_FACT = u32([0, len(BitMap().serialize())]).tobytes() + BitMap().serialize()
 ZERO, ONE = INTEGER_KEY.pack(0), INTEGER_KEY.pack(1)
 
 
 @pytest.mark.parametrize(
     ("database", "key", "value", "fault"),
     [
-        (b"pages", ZERO, page((A, LIST), (B, LIST), (C, 3)), "not used exactly once"),
-        (b"pages", ZERO, page((A, LIST), (B, 1), (C, 3)), "not used exactly once"),
+        (b"pages", ZERO, page((A, LIST), (B, LIST), (C, 3)), "not used at all"),
+        (b"pages", ZERO, page((A, LIST), (B, 1), (C, 3)), "not used at all"),
         (b"pages", ZERO, page((A, LIST), (B, LIST + 2), (C, 3)), "no owner and no posting list"),
         (b"pages", ZERO, page((A, LIST), (B, LIST + 1), (C, 10)), "no owner and no posting list"),
         (b"pages", ZERO, page((B, LIST), (A, LIST + 1), (C, 3)), "out of order"),
@@ -102,6 +111,7 @@ ZERO, ONE = INTEGER_KEY.pack(0), INTEGER_KEY.pack(1)
         (b"postings", ONE, None, "lacks pages or posting lists"),
         (b"roads", A, b"\7", "unknown tag"),
         (b"facts", b"consent", bytes(4), "broken length"),
+        (b"facts", b"consent", EMPTY_FACT + BitMap([1]).serialize(), "ends in another set"),
         (b"facts", b"\xff", bytes(8), "name|broken|bitmap"),
     ],
 )
@@ -120,6 +130,17 @@ def test_an_index_that_is_not_sound_is_refused(tmp_path, database, key, value, f
         read_content(path, COLUMNS_KEY, SNAPSHOT_ID)
 
 
+def test_a_posting_list_under_another_number_is_refused(tmp_path):
+    path = tmp_path / "index.lmdb"
+    write_index(path, TWO_LISTS, COLUMNS_KEY, SNAPSHOT_ID)
+    with lmdb.open(str(path), subdir=False, lock=False, max_dbs=len(DATABASES)) as environment:
+        postings = environment.open_db(b"postings", integerkey=True)
+        with environment.begin(postings, write=True) as transaction:
+            transaction.put(INTEGER_KEY.pack(7), transaction.pop(ONE))
+    with pytest.raises(SnapshotError, match="lacks a posting list"):
+        read_content(path, COLUMNS_KEY, SNAPSHOT_ID)
+
+
 def test_posting_lists_may_stand_in_any_order(tmp_path):
     """The writer numbers them in the order of the keys, but the format doesn't ask for it."""
     path = tmp_path / "index.lmdb"
@@ -132,6 +153,5 @@ def test_posting_lists_may_stand_in_any_order(tmp_path):
                 transaction.put(number, value, db=postings)
             transaction.put(ZERO, page((A, LIST + 1), (B, LIST), (C, 3)), db=pages)
     read = read_content(path, COLUMNS_KEY, SNAPSHOT_ID)
-    assert pairs(read.content) == pairs(TWO_LISTS)
+    assert listed(read.content.pairs) == listed(TWO_LISTS.pairs)
     assert len(page((A, 0))) == ENTRY_BYTES
-    assert np.array_equal(read.content.ordinals, [0, 1, 1, 2, 3])

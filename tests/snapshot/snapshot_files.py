@@ -6,6 +6,7 @@ import numpy as np
 
 from resolver_grpc.index.content import Content, content_digest
 from resolver_grpc.index.layout import INDEX_FILE
+from resolver_grpc.index.pairs import HeldPairs
 from resolver_grpc.index.writer import write_index
 from resolver_grpc.snapshot.files import measure_file
 from resolver_grpc.snapshot.manifest import MANIFEST_FILE, Manifest, Source, encode_manifest
@@ -30,6 +31,7 @@ def make_manifest(**changes):
         "register_date": "2026-11-22",
         "change_sequence": 17,
         "build_time": "2026-11-22T03:04:05Z",
+        "report": {"seconds": {"sorting keys": 0.25}, "keys": {"CPR": 1}},
     }
     return Manifest(**(values | changes))
 
@@ -38,8 +40,7 @@ def write_snapshot(folder, owners=3, **changes):
     """Writes both files of a snapshot into a folder."""
     content = Content(
         owners=owners,
-        keys=np.frombuffer(KEY, np.uint8).reshape(1, 16),
-        ordinals=np.array([owners - 1], np.uint32),
+        pairs=HeldPairs(np.frombuffer(KEY, np.uint8).reshape(1, 16), np.array([owners - 1], np.uint32)),
         numbers=np.array([f"{ordinal:08d}" for ordinal in range(owners)], "S10"),
         address_numbers=np.zeros(owners, np.uint32),
     )

@@ -9,6 +9,7 @@ from resolver_grpc.canonical import CANONICAL_VERSION
 from resolver_grpc.index.content import Content, content_digest
 from resolver_grpc.index.intervals import Intervals
 from resolver_grpc.index.layout import ALWAYS, FOREVER, INDEX_FILE, STREET_SHARED
+from resolver_grpc.index.pairs import HeldPairs
 from resolver_grpc.index.writer import write_index
 from resolver_grpc.keys import MasterKey
 from resolver_grpc.snapshot.files import measure_file
@@ -25,8 +26,9 @@ def some_content(owners):
     keys = random.integers(0, 256, (owners, 16), dtype=np.uint8)
     return Content(
         owners=owners,
-        keys=np.concatenate([keys, keys[:2]]),
-        ordinals=np.append(everyone, [owners - 1, owners - 1]).astype(np.uint32),
+        pairs=HeldPairs(
+            np.concatenate([keys, keys[:2]]), np.append(everyone, [owners - 1, owners - 1]).astype(np.uint32)
+        ),
         facts={"consent": Intervals(everyone, np.full(owners, ALWAYS, "u4"), np.full(owners, FOREVER, "u4"))},
         numbers=np.array([f"{ordinal:010d}" for ordinal in range(owners)], "S10"),
         address_numbers=np.ones(owners, np.uint32),

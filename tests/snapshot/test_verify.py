@@ -25,7 +25,7 @@ def directory(tmp_path):
 def test_what_was_checked_is_told_part_by_part(directory):
     found = {check.part: check.amount for check in verify_snapshot(directory, KEY)}
     assert found == {
-        "manifest": 12,
+        "manifest": 13,
         "index file": (directory / INDEX_FILE).stat().st_size,
         "pages": 1,
         "posting lists": 2,

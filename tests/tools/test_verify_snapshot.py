@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from resolver_grpc.build.sampling import Sample
 from resolver_grpc.build.snapshot import Inputs, build_snapshot
-from resolver_grpc.build.verify_rows import Sample, verify_rows
+from resolver_grpc.build.verify_rows import verify_rows
 from resolver_grpc.canonical import CANONICAL_VERSION
 from resolver_grpc.errors import SnapshotError, TableError
 from resolver_grpc.index.layout import INDEX_FILE

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable
 
 import numpy as np
 
-from resolver_grpc.build.cells import Span, is_cpr
+from resolver_grpc.build.cells import Span
 from resolver_grpc.build.entries import Entries
 from resolver_grpc.build.owners import Owner
 from resolver_grpc.index.content import Content
 from resolver_grpc.index.intervals import Intervals
 from resolver_grpc.index.layout import KEY_BYTES, NUMBER_BYTES, STREET_SHARED, TOWN_TELLS
+from resolver_grpc.index.pairs import HeldPairs
 from resolver_grpc.keys import IndexKeys, KeyKind
-from resolver_grpc.model import Fact
 
 
 def in_order_of_ordinals(owners: list[Owner], keys: IndexKeys) -> list[Owner]:
@@ -44,8 +44,7 @@ def assemble(owners: list[Owner], entries: Entries, advance: Callable[[int], Non
         advance(1)
     return Content(
         owners=len(owners),
-        keys=np.frombuffer(b"".join(pairs), np.uint8).reshape(-1, KEY_BYTES),
-        ordinals=np.array(ordinals, np.uint32),
+        pairs=HeldPairs(np.frombuffer(b"".join(pairs), np.uint8).reshape(-1, KEY_BYTES), np.array(ordinals, np.uint32)),
         facts={name: _intervals(held) for name, held in spans.items() if held},
         numbers=np.array([owner.number.encode() for owner in owners], f"S{NUMBER_BYTES}"),
         address_numbers=_address_numbers(address_keys),
@@ -54,20 +53,6 @@ def assemble(owners: list[Owner], entries: Entries, advance: Callable[[int], Non
         },
         roads={key: TOWN_TELLS if with_town else STREET_SHARED for key, with_town in entries.road_keys()},
     )
-
-
-def count_content(owners: list[Owner], content: Content) -> dict[str, int]:
-    """What a manifest tells of a content."""
-    found = Counter(key.tobytes() for key in content.keys)
-    return {
-        "persons": sum(is_cpr(owner.number) for owner in owners),
-        "organisations": sum(not is_cpr(owner.number) for owner in owners),
-        "keys": len(found),
-        "keys_of_several_owners": sum(count > 1 for count in found.values()),
-        "addresses": int(content.address_numbers.max(initial=0)),
-        "contested_claims": sum(Fact.CONTESTED in owner.facts for owner in owners),
-        "shared_streets": sum(tag == STREET_SHARED for tag in content.roads.values()),
-    }
 
 
 def _intervals(held: list[tuple[int, Span]]) -> Intervals:

@@ -7,6 +7,7 @@ that CSV needs nothing beside it and every error knows its line.
 from __future__ import annotations
 
 import csv
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from resolver_grpc.errors import TableError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from resolver_grpc.build.csv_columns import CsvColumns
     from resolver_grpc.build.schema import Table
 
 _BLOCK_BYTES = 1 << 20
@@ -65,6 +67,13 @@ class CsvReader:
         for cells in cells_of_file:
             cells.append("")
             yield [cells[place] for place in order]
+
+    @contextmanager
+    def columns(self, table: Table) -> Iterator[CsvColumns]:
+        """Reads all columns of the schema."""
+        from resolver_grpc.build.csv_columns import CsvColumns  # noqa: PLC0415 - Arrow is an optional extra
+
+        yield CsvColumns(self.rows(table), table)
 
     def _cells(self) -> Iterator[list[str]]:
         """Streams the lines' cells, the header's first, all of the header's width."""

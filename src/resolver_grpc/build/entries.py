@@ -81,12 +81,8 @@ class Entries:
         return self._keys.place(_text(home, " ".join(spellings), home.town)) if spellings and home.postal_code else None
 
     def road_keys(self) -> Iterator[tuple[bytes, bool]]:
-        """The keys of shared streets (False), and with the towns that tell their roads apart (True)."""
-        for postal_code, street in sorted(self._shared.streets):
-            yield self._keys.street(postal_code, street), False
-        for (postal_code, street, _road), towns in sorted(self._shared.telling.items()):
-            for town in towns:
-                yield self._keys.street_with_town(postal_code, street, town), True
+        """The keys that ``keys_of_roads`` makes."""
+        return keys_of_roads(self._shared, self._keys)
 
     def _place_keys(self, home: Home, names: tuple[str, ...]) -> Iterator[bytes]:
         for place in self._places(home):
@@ -108,6 +104,15 @@ class Entries:
             yield _text(home, street)
             for town in self._shared.telling.get((home.postal_code, street, home.road), []):
                 yield _text(home, street, town)
+
+
+def keys_of_roads(shared: SharedStreets, keys: IndexKeys) -> Iterator[tuple[bytes, bool]]:
+    """The keys of shared streets (False), and with the towns that tell their roads apart (True)."""
+    for postal_code, street in sorted(shared.streets):
+        yield keys.street(postal_code, street), False
+    for (postal_code, street, _road), towns in sorted(shared.telling.items()):
+        for town in towns:
+            yield keys.street_with_town(postal_code, street, town), True
 
 
 def _kvhx(home: Home) -> Kvhx:

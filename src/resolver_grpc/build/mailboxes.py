@@ -66,7 +66,7 @@ def parse_mailbox(row: Row) -> Mailbox:
     """
     number = read(row, "number", parse_owner_number)
     email_address = read_optional(row, "email_address", parse_email) or ""
-    forwarding_address = read_optional(row, "forwarding_address", _parse_forwarding_address) or ""
+    forwarding_address = read_optional(row, "forwarding_address", parse_forwarding_address) or ""
     spans = {
         Fact.MAILBOX: _open_span(row),
         Fact.LOGIN: _login_span(row),
@@ -126,7 +126,12 @@ def _claim_span(row: Row, email_address: str) -> Span | None:
     return Span(max(bounded(verified), claim.start), claim.end)
 
 
-def _parse_forwarding_address(text: str) -> str:
+def parse_forwarding_address(text: str) -> str:
+    """Reads an e-mail address that the index has room for.
+
+    Raises:
+        UnreadableError: it is none, or too long.
+    """
     address = parse_email(text)
     if len(address.encode()) > FORWARDING_ADDRESS_BYTES:
         raise UnreadableError("longer than the index can hold")

@@ -9,10 +9,8 @@ numbers are: all of them are out, and so are all that a rejected row speaks for.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
-
-from resolver_grpc.build.persons import REPLACED, Person
 
 Link = tuple[str, str]
 """An old number and the number that took its place."""
@@ -41,12 +39,12 @@ class Numbers:
         return number
 
 
-def follow_numbers(links: Iterable[Link], persons: Mapping[str, Person], rejected: Iterable[str]) -> Numbers:
+def follow_numbers(links: Iterable[Link], in_use: Container[str], rejected: Iterable[str]) -> Numbers:
     """Works out where each number leads.
 
     Args:
         links: all that the persons table says of replaced numbers, rejected rows included.
-        persons: the accepted rows of the persons table by number.
+        in_use: the numbers whose accepted row says that they were not replaced.
         rejected: numbers that rejected rows speak for.
     """
     successors: defaultdict[str, set[str]] = defaultdict(set)
@@ -55,8 +53,7 @@ def follow_numbers(links: Iterable[Link], persons: Mapping[str, Person], rejecte
     replaced = {old: min(currents) for old, currents in successors.items()}
     contradicted = _in_circles(replaced)
     for old, currents in successors.items():
-        still_in_use = old in persons and persons[old].status not in REPLACED
-        if len(currents) > 1 or still_in_use:
+        if len(currents) > 1 or old in in_use:
             contradicted |= {old, *currents}
     everyone = _linked(contradicted, successors)
     return Numbers(frozenset(everyone | _linked(set(rejected), successors)), frozenset(everyone), replaced)

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import chain
 
 from resolver_grpc.build.cells import WHENEVER, Span, is_cpr
 from resolver_grpc.build.mailboxes import Mailbox
 from resolver_grpc.build.numbers import Numbers, follow_numbers
-from resolver_grpc.build.persons import LIVING_THERE, OUT_OF_EMAIL, Person
+from resolver_grpc.build.persons import LIVING_THERE, OUT_OF_EMAIL, REPLACED, Person
 from resolver_grpc.build.sources import TWICE, Sources
 from resolver_grpc.model import Fact
 
 CONTRADICTED = "its number is replaced in two ways, in a circle, or while it is still in use"
 OWNER_OUT = "its owner was rejected"
+STATED_TWICE = "the same relation stands in more than one row"
 
 Facts = dict[str, list[Span]]
 """When each fact holds of one owner; relations under the names that ``Relation.to`` gives."""
@@ -51,7 +53,8 @@ def join_owners(sources: Sources) -> list[Owner]:
         One owner for each current number that a mailbox leads to, in no particular order.
     """
     persons = {number: person for number, (_, person) in sources.persons.items()}
-    numbers = follow_numbers(sources.links, persons, sources.bad_persons)
+    in_use = {number for number, person in persons.items() if person.status not in REPLACED}
+    numbers = follow_numbers(sources.links, in_use, sources.bad_persons)
     for row_number, number in sorted((sources.persons[number][0], number) for number in numbers.out & persons.keys()):
         sources.rejects.add("persons", row_number, CONTRADICTED if number in numbers.contradicted else OWNER_OUT)
     out = {numbers.current(number) for number in sources.bad_owners} | numbers.out
@@ -80,32 +83,34 @@ def _mailboxes_by_owner(sources: Sources, numbers: Numbers, out: set[str | None]
 
     A row that could not be read is one of the two.
     """
-    found: dict[str, tuple[int, Mailbox]] = {}
-    unread = {numbers.current(number) or number for number in sources.bad_mailboxes}
+    rows: defaultdict[str, list[tuple[int, Mailbox]]] = defaultdict(list)
     for row_number, mailbox in sources.mailboxes:
-        owner = numbers.current(mailbox.number) or mailbox.number
-        if owner not in found and owner not in unread:
-            found[owner] = row_number, mailbox
-            continue
+        rows[numbers.current(mailbox.number) or mailbox.number].append((row_number, mailbox))
+    unread = {numbers.current(number) or number for number in sources.bad_mailboxes}
+    doubled = {owner for owner, held in rows.items() if len(held) > 1} | (unread & rows.keys())
+    out.update(doubled)
+    for row_number, mailbox in chain.from_iterable(rows[owner] for owner in doubled):
         sources.rejects.add("mailboxes", row_number, TWICE)
-        out.add(owner)
-        doubles = [mailbox, found[owner][1]] if owner in found else [mailbox]
-        sources.bad_claims.update(double.email_address for double in doubles if double.email_address)
-    return found
+        sources.bad_claims.update([mailbox.email_address] if mailbox.email_address else [])
+    return {owner: held[0] for owner, held in rows.items() if owner not in doubled}
 
 
 def _relations_by_owner(sources: Sources, numbers: Numbers, out: set[str | None]) -> dict[str, Facts]:
     """The relations as facts; a relation that stands twice takes its owner out, for it can't hold from two days."""
-    found: defaultdict[str, Facts] = defaultdict(dict)
+    rows: defaultdict[tuple[str, str], list[tuple[int, Span]]] = defaultdict(list)
     for row_number, relation in sources.relations:
-        owner, fact = numbers.current(relation.number), relation.relation.to(relation.sender_id)
+        owner = numbers.current(relation.number)
         if owner is None:
             sources.rejects.add("relations", row_number, OWNER_OUT)
-        elif fact in found[owner]:
-            sources.rejects.add("relations", row_number, "the same relation stands in more than one row")
-            out.add(owner)
         else:
-            found[owner][fact] = [relation.span]
+            rows[owner, relation.relation.to(relation.sender_id)].append((row_number, relation.span))
+    found: defaultdict[str, Facts] = defaultdict(dict)
+    for (owner, fact), held in rows.items():
+        found[owner][fact] = [held[0][1]]
+        if len(held) > 1:
+            out.add(owner)
+            for row_number, _ in held:
+                sources.rejects.add("relations", row_number, STATED_TWICE)
     return found
 
 

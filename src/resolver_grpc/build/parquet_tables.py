@@ -57,6 +57,12 @@ class ParquetReader:
             if column.name in self.names:
                 _check_type(self._path, column, self._schema.field(column.name).type)
 
+    @contextmanager
+    def columns(self, table: Table) -> Iterator[ParquetColumns]:
+        """Gives the columns of the schema; what is found wrong while they are used refuses the table."""
+        with _refusing(self._path):
+            yield ParquetColumns(self._path, table)
+
     def rows(self, table: Table) -> Iterator[list[str]]:
         """Streams the rows' cells in the schema's order, ``""`` for a null or a column that the file lacks."""
         with _refusing(self._path), pq.ParquetFile(self._path, page_checksum_verification=True) as file:
@@ -64,6 +70,28 @@ class ParquetReader:
                 absent = [""] * batch.num_rows
                 columns = [_texts(batch.column(name)) if name in self.names else absent for name in table.column_names]
                 yield from map(list, zip(*columns, strict=True))
+
+
+class ParquetColumns:
+    """The columns of a Parquet file, each read when it is asked for.
+
+    Attributes:
+        rows: how many rows there are.
+    """
+
+    def __init__(self, path: Path, table: Table) -> None:
+        few = [column.name for column in table.columns if column.has_few_values]
+        self._file = pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=few)
+        self._names = frozenset(self._file.schema_arrow.names)
+        self.rows: int = self._file.metadata.num_rows
+
+    def column(self, name: str) -> Any:  # noqa: ANN401 - pyarrow has no types
+        """Reads a column of text, or of what Parquet has for a time; null throughout where the file lacks it."""
+        if name not in self._names:
+            return pa.chunked_array([pa.nulls(self.rows, pa.string())])
+        column = self._file.read(columns=[name]).column(0)
+        # A column of nothing but nulls may have no type.
+        return column.cast(pa.string()) if pa.types.is_null(column.type) else column
 
 
 class ParquetSink:

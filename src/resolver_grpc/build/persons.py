@@ -17,7 +17,7 @@ from resolver_grpc.canonical.address import parse_door, parse_floor, parse_house
 from resolver_grpc.canonical.kvhx import is_real_street
 from resolver_grpc.canonical.names import canonical_name_words
 from resolver_grpc.canonical.numbers import parse_cpr
-from resolver_grpc.canonical.street import canonical_street, canonical_town
+from resolver_grpc.canonical.street import canonical_street
 from resolver_grpc.canonical.text import UnreadableError
 
 STATUSES = frozenset({"01", "03", "05", "07", "20", "30", "50", "60", "70", "80", "90"})
@@ -94,7 +94,7 @@ def parse_person(row: Row) -> Person:
     return Person(
         number=number,
         status=status,
-        names=_names(row["full_name"]),
+        names=name_words(row["full_name"]),
         home=parse_home(row),
         protections=parse_protections(row["protections"]),
     )
@@ -108,9 +108,9 @@ def parse_home(row: Row) -> Home:
     """
     return replace(
         parse_road_of_home(row),
-        house_number=read(row, "house_number", _house_number),
-        floor=read(row, "floor", _floor),
-        door=read(row, "door", _door),
+        house_number=read(row, "house_number", read_house_number),
+        floor=read(row, "floor", read_floor),
+        door=read(row, "door", read_door),
     )
 
 
@@ -121,12 +121,12 @@ def parse_road_of_home(row: Row) -> Home:
         BadRowError: a cell that is not blank can't be read.
     """
     return Home(
-        road=(read(row, "municipality_code", _parse_code), read(row, "road_code", _parse_code)),
+        road=(read(row, "municipality_code", parse_code), read(row, "road_code", parse_code)),
         streets=frozenset(
-            read(row, column, _street) for column in ("street_name", "short_street_name") if row[column].strip()
+            read(row, column, read_street) for column in ("street_name", "short_street_name") if row[column].strip()
         ),
-        postal_code=read(row, "postal_code", _postal_code),
-        town=canonical_town(row["supplementary_town"]),
+        postal_code=read(row, "postal_code", read_postal_code),
+        town=street_of(row["supplementary_town"]),
     )
 
 
@@ -153,12 +153,18 @@ def _parse_protection(text: str) -> Span:
     return span if slash else WHENEVER
 
 
-def _names(full_name: str) -> tuple[str, ...]:
+def name_words(full_name: str) -> tuple[str, ...]:
+    """The canonical words of a name that count: none, the first, or the first and the last."""
     words = canonical_name_words(full_name)
     return (words[0], words[-1]) if len(words) > 1 else tuple(words)
 
 
-def _parse_code(text: str) -> str:
+def parse_code(text: str) -> str:
+    """Reads a municipality's or a road's code of four digits; a blank cell is ``""``.
+
+    Raises:
+        UnreadableError: it is something else.
+    """
     code = text.strip()
     if not _CODE.fullmatch(code):
         raise UnreadableError("not a code of four digits")
@@ -170,15 +176,21 @@ def _blank_or(parse: Callable[[str], str]) -> Callable[[str], str]:
     return lru_cache(_MEMORY)(lambda text: parse(text) if text.strip() else "")
 
 
+@lru_cache(_MEMORY)
+def street_of(text: str) -> str:
+    """The canonical form of a street's or a town's name, remembered; ``""`` where nothing of it can be read."""
+    return canonical_street(text)
+
+
 def _parse_street(text: str) -> str:
-    street = canonical_street(text)
+    street = street_of(text)
     if not street:
         raise UnreadableError("not a street")
     return street
 
 
-_street = _blank_or(_parse_street)
-_house_number = _blank_or(parse_house_number)
-_floor = _blank_or(parse_floor)
-_door = _blank_or(parse_door)
-_postal_code = _blank_or(parse_postal_code)
+read_street = _blank_or(_parse_street)
+read_house_number = _blank_or(parse_house_number)
+read_floor = _blank_or(parse_floor)
+read_door = _blank_or(parse_door)
+read_postal_code = _blank_or(parse_postal_code)

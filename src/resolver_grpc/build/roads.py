@@ -7,17 +7,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from resolver_grpc.build.cells import Row, read
-from resolver_grpc.build.persons import Home
+from resolver_grpc.build.persons import Home, street_of
 from resolver_grpc.build.rejects import BadRowError
 from resolver_grpc.canonical.address import parse_postal_code
-from resolver_grpc.canonical.street import canonical_street, canonical_town
 
 Road = tuple[str, str]
 """Municipality code and road code, four digits each."""
 
 CODE_DIGITS = 4
+_MEMORY = 1 << 16
+
+_postal_code = lru_cache(_MEMORY)(parse_postal_code)
 
 
 def parse_road(row: Row) -> Home:
@@ -27,7 +30,7 @@ def parse_road(row: Row) -> Home:
         BadRowError: a cell can't be read.
     """
     home = parse_nameless_road(row)
-    if not canonical_street(row["name"]):
+    if not street_of(row["name"]):
         raise BadRowError("name", "can't be read")
     return home
 
@@ -42,9 +45,9 @@ def parse_nameless_road(row: Row) -> Home:
     for column, code in zip(("municipality_code", "road_code"), road, strict=True):
         if len(code) != CODE_DIGITS or not code.isascii() or not code.isdecimal():
             raise BadRowError(column, "can't be read")
-    names = [canonical_street(row["name"]), canonical_street(row["short_name"])]
-    postal_code = read(row, "postal_code", parse_postal_code)
-    town = canonical_town(row["supplementary_town"])
+    names = [street_of(row["name"]), street_of(row["short_name"])]
+    postal_code = read(row, "postal_code", _postal_code)
+    town = street_of(row["supplementary_town"])
     return Home(road, frozenset(name for name in names if name), postal_code, town)
 
 

@@ -27,6 +27,10 @@ class ColumnType(Enum):
     INTERVALS = "intervals `FIRST_DAY/LAST_DAY`, separated by `;`, either day empty where it is not known"
 
 
+_OF_EACH_ROW = frozenset({ColumnType.CPR, ColumnType.OWNER_NUMBER, ColumnType.CPR_LIST, ColumnType.TIME})
+_TEXTS_OF_EACH_ROW = frozenset({"full_name", "email_address"})
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column: its name, type, whether every row must fill it, meaning and an example."""
@@ -36,6 +40,11 @@ class Column:
     required: bool
     meaning: str
     example: str
+
+    @property
+    def has_few_values(self) -> bool:
+        """Whether many rows share a value, so that each is worth reading once."""
+        return self.type not in _OF_EACH_ROW and self.name not in _TEXTS_OF_EACH_ROW
 
 
 @dataclass(frozen=True, slots=True)

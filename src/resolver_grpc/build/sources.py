@@ -52,6 +52,7 @@ class Sources:
     bad_owners: set[str] = field(default_factory=set)
     bad_mailboxes: set[str] = field(default_factory=set)
     bad_claims: set[str] = field(default_factory=set)
+    _met: set[str] = field(default_factory=set)
 
     def add_person(self, row_number: int, row: Row) -> None:
         """Takes a row of the persons table."""
@@ -62,16 +63,17 @@ class Sources:
         except BadRowError as error:
             self.rejects.add("persons", row_number, str(error))
             # With its own number unreadable, those that the row mentions are all that is known of its owner.
-            self.bad_persons.update(_readable(row["current_number"], parse_cpr), _readable_olds(row))
-            self._leave_out(_readable(row["number"], parse_cpr))
+            self.bad_persons.update(readable(row["current_number"], parse_cpr), _readable_olds(row))
+            self._leave_out(readable(row["number"], parse_cpr))
             for street in ("street_name", "short_street_name"):
                 self._add_readable_road(parse_road_of_home, {**row, **_STREETLESS, street: row[street]})
             return
         self.roads.add(person.home)
-        if person.number in self.persons or person.number in self.bad_persons:
+        if person.number in self._met:
             self.rejects.add("persons", row_number, TWICE)
             self._leave_out([person.number])
             return
+        self._met.add(person.number)
         self.persons[person.number] = row_number, person
 
     def add_mailbox(self, row_number: int, row: Row) -> None:
@@ -81,10 +83,10 @@ class Sources:
             self.mailboxes.append((row_number, parse_mailbox(row)))
         except BadRowError as error:
             self.rejects.add("mailboxes", row_number, str(error))
-            numbers = _readable(row["number"], parse_owner_number)
+            numbers = readable(row["number"], parse_owner_number)
             self.bad_mailboxes.update(numbers)
             self.bad_owners.update(numbers)
-            self.bad_claims.update(_readable(row["email_address"], parse_email))
+            self.bad_claims.update(readable(row["email_address"], parse_email))
 
     def add_relation(self, row_number: int, row: Row) -> None:
         """Takes a row of the relations table."""
@@ -93,7 +95,7 @@ class Sources:
             self.relations.append((row_number, parse_relation(row)))
         except BadRowError as error:
             self.rejects.add("relations", row_number, str(error))
-            self.bad_owners.update(_readable(row["number"], parse_owner_number))
+            self.bad_owners.update(readable(row["number"], parse_owner_number))
 
     def add_road(self, row_number: int, row: Row) -> None:
         """Takes a row of the roads table."""
@@ -108,6 +110,7 @@ class Sources:
     def _leave_out(self, numbers: list[str]) -> None:
         """Takes a person out, and rejects an earlier row of theirs too."""
         self.bad_persons.update(numbers)
+        self._met.update(numbers)
         for number in numbers:
             if number in self.persons:
                 self.rejects.add("persons", self.persons.pop(number)[0], TWICE)
@@ -117,7 +120,8 @@ class Sources:
             self.roads.add(parse(row))
 
 
-def _readable(cell: str, parse: Callable[[str], str]) -> list[str]:
+def readable(cell: str, parse: Callable[[str], str]) -> list[str]:
+    """What a parser makes of a cell; nothing where it refuses it."""
     try:
         return [parse(cell)]
     except ValueError:
@@ -129,11 +133,11 @@ def _readable_links(row: Row) -> list[Link]:
     links: list[Link] = []
     if not (row["current_number"] or row["old_numbers"]):
         return links
-    for number in _readable(row["number"], parse_cpr):
-        links.extend((number, current) for current in _readable(row["current_number"], parse_cpr))
+    for number in readable(row["number"], parse_cpr):
+        links.extend((number, current) for current in readable(row["current_number"], parse_cpr))
         links.extend((old, number) for old in _readable_olds(row))
     return links
 
 
 def _readable_olds(row: Row) -> list[str]:
-    return [old for cell in row["old_numbers"].split(";") for old in _readable(cell, parse_cpr)]
+    return [old for cell in row["old_numbers"].split(";") for old in readable(cell, parse_cpr)]

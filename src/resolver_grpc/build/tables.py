@@ -9,10 +9,10 @@ has a person there).
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from resolver_grpc.build import csv_tables
 from resolver_grpc.build.table_files import Stamp, digest, publish, stamp, temporary_beside
@@ -29,6 +29,14 @@ __all__ = ["OpenTable", "TableMeta", "TableWriter", "open_table", "write_table"]
 _BATCH_ROWS = 32_768
 
 
+class Columns(Protocol):
+    """The columns of a table, as ``pyarrow.ChunkedArray``; each may be asked for once."""
+
+    rows: int
+
+    def column(self, name: str) -> Any: ...  # noqa: ANN401 - pyarrow has no types
+
+
 class _Reader(Protocol):
     names: list[str]
     meta: bytes | None
@@ -38,6 +46,7 @@ class _Reader(Protocol):
     def expected_rows(self) -> int: ...
     def check_types(self, table: Table) -> None: ...
     def rows(self, table: Table) -> Iterator[list[str]]: ...
+    def columns(self, table: Table) -> AbstractContextManager[Columns]: ...
 
 
 class _Sink(Protocol):
@@ -78,6 +87,18 @@ class OpenTable:
         self._check_unchanged()
         for number, cells in enumerate(self._reader.rows(self.table), start=1):
             yield number, dict(zip(names, cells, strict=True))
+        self._check_unchanged()
+
+    @contextmanager
+    def columns(self) -> Iterator[Columns]:
+        """Opens the columns, for as long as the block lasts; a cell that is empty is ``""`` or null.
+
+        Raises:
+            TableError: for a column that can't be read, or a file that changed since it was opened.
+        """
+        self._check_unchanged()
+        with _pyarrow_needed(), self._reader.columns(self.table) as columns:
+            yield columns
         self._check_unchanged()
 
     def _check_unchanged(self) -> None:

@@ -26,9 +26,12 @@ from resolver_grpc.index.layout import CHUNK_VALUES, COLUMN_TYPES, COLUMNS_KEY_B
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from resolver_grpc.index.pages import Page
+
 Values: TypeAlias = npt.NDArray[Any]
 
 _NONCE_BYTES: Final = 12
+_TAG_BYTES: Final = 16
 _PLACE: Final = struct.Struct("<II")
 
 
@@ -52,28 +55,32 @@ class ColumnCipher:
             plain = chunk.astype(COLUMN_TYPES[name]).tobytes()
             yield cipher.encrypt(_nonce(number), plain, _place(name, number, len(values)))
 
-    def decode(self, name: str, chunks: Iterable[bytes], count: int) -> Values:
+    def decode(self, name: str, chunks: Iterable[Page], count: int) -> Values:
         """Deciphers a column of so many values.
 
         Raises:
             SnapshotError: a chunk is damaged, at the wrong place, missing, or of another snapshot or key.
         """
         cipher = self._cipher(name)
-        plain = bytearray()
+        values = np.empty(count, COLUMN_TYPES[name])
+        deciphered = 0
         try:
             for number, chunk in enumerate(chunks):
-                plain += cipher.decrypt(_nonce(number), chunk, _place(name, number, count))
+                plain = cipher.decrypt(_nonce(number), chunk, _place(name, number, count))
+                found = np.frombuffer(plain, values.dtype)
+                values[deciphered : deciphered + len(found)] = found
+                deciphered += len(found)
         except InvalidTag:
             raise SnapshotError(
                 f"The column {name} of the index can't be deciphered; "
                 "use the key file that the builder used, or publish the snapshot again.",
                 column=name,
             ) from None
-        if len(plain) != count * np.dtype(COLUMN_TYPES[name]).itemsize:
+        if deciphered != count:
             raise SnapshotError(
                 f"The column {name} of the index lacks values; publish the snapshot again.", column=name
             )
-        return np.frombuffer(bytes(plain), COLUMN_TYPES[name])
+        return values
 
     def _cipher(self, name: str) -> AESGCM:
         if len(self.columns_key) != COLUMNS_KEY_BYTES:
@@ -85,6 +92,11 @@ class ColumnCipher:
 def chunk_count(values: int) -> int:
     """Tells how many chunks a column of so many values has."""
     return -(-values // CHUNK_VALUES)
+
+
+def enciphered_bytes(name: str, values: int) -> int:
+    """Tells how long the chunks of a column of so many values are together."""
+    return values * np.dtype(COLUMN_TYPES[name]).itemsize + chunk_count(values) * _TAG_BYTES
 
 
 def _nonce(number: int) -> bytes:

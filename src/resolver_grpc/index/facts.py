@@ -33,8 +33,11 @@ class Fact:
         start, until = self.window
         if start <= instant < until:
             return self
-        changes = self.timeline.changes_by(instant)
-        return Fact(self.timeline, changes, self.timeline.flipped(self.owners, self.changes, changes))
+        timeline = self.timeline
+        changes = timeline.changes_by(instant)
+        if abs(changes - self.changes) <= min(changes, len(timeline.instants) - changes):
+            return Fact(timeline, changes, timeline.flipped(self.owners, self.changes, changes))
+        return Fact(timeline, changes, timeline.after(changes))
 
     @property
     def window(self) -> tuple[int, int]:

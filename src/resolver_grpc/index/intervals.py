@@ -5,12 +5,13 @@ set of owners in force at an instant. A timeline keeps the owners of whom the fa
 instant (``ALWAYS``) and, in the order of time, each later instant at which it begins or ceases to hold of an
 owner. The set in force is then the first set with every owner flipped as often as its changes went by: an
 owner of whom the fact holds always costs next to nothing, and the next instant costs only what changed
-since the last one.
+since the last one. The last set stands there too, so that an instant after most changes is as near as one before.
 """
 
 from __future__ import annotations
 
 import struct
+from array import array
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -25,8 +26,10 @@ from resolver_grpc.index.postings import decode_bitmap
 if TYPE_CHECKING:
     from resolver_grpc.index.pages import Ordinals, Page
 
-_COUNT: Final = struct.Struct("<I")
+# How many changes there are, and how long the bitmap of the first owners is.
+_COUNTS: Final = struct.Struct("<II")
 _WORD_BYTES: Final = 4
+_CHANGES_AT_ONCE: Final = 1 << 15
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -52,11 +55,13 @@ class Timeline:
         first: the owners of whom the fact holds at the instant ``ALWAYS``.
         instants: when it changes, ascending, between ``ALWAYS`` and ``FOREVER``.
         changed: the owner of each change, ascending within an instant.
+        last: the owners of whom it holds after all changes.
     """
 
     first: FrozenBitMap
     instants: Ordinals
     changed: Ordinals
+    last: FrozenBitMap
 
     def changes_by(self, instant: int) -> int:
         """Counts the changes that have taken place at an instant."""
@@ -72,65 +77,121 @@ class Timeline:
         """Carries the set in force after some changes over to the one after fewer or more of them."""
         return owners ^ _odd(self.changed[min(before, after) : max(before, after)])
 
+    def after(self, changes: int) -> FrozenBitMap:
+        """Tells of whom the fact holds once so many changes have taken place, from the nearer end."""
+        total = len(self.instants)
+        if changes <= total // 2:
+            return self.flipped(self.first, 0, changes)
+        return self.flipped(self.last, total, changes)
+
     def at(self, instant: int) -> FrozenBitMap:
         """Tells of whom the fact holds at an instant."""
-        return self.flipped(self.first, 0, self.changes_by(instant))
+        return self.after(self.changes_by(instant))
 
 
 def timeline_of(intervals: Intervals) -> Timeline:
     """Makes the timeline of intervals: overlapping and touching ones of one owner are one."""
     owners, starts, ends = _merged(intervals)
-    first = FrozenBitMap(owners[starts == ALWAYS])
+    first = _set_of(owners[starts == ALWAYS])
     begins, ceases = starts > ALWAYS, ends < FOREVER
     instants = np.concatenate([starts[begins], ends[ceases]])
     changed = np.concatenate([owners[begins], owners[ceases]])
-    order = np.argsort((instants.astype(np.uint64) << np.uint64(32)) | changed)
-    return Timeline(first, instants[order], changed[order])
+    changes = (instants.astype(np.uint64) << np.uint64(32)) | changed
+    changes.sort()
+    return Timeline(first, _upper(changes), _lower(changes), _set_of(owners[~ceases]))
+
+
+def intervals_of(timeline: Timeline) -> Intervals:
+    """Gives the intervals that a timeline came from, overlapping ones joined; the inverse of ``timeline_of``."""
+    first, open_ended = (np.array(some.to_array(), np.uint32) for some in (timeline.first, timeline.last))
+    owners = np.concatenate([first, timeline.changed, open_ended])
+    times = np.concatenate(
+        [np.full(len(first), ALWAYS, np.uint32), timeline.instants, np.full(len(open_ended), FOREVER, np.uint32)]
+    )
+    order = np.lexsort((times, owners))
+    owners, times = owners[order], times[order]
+    return Intervals(owners[0::2], times[0::2], times[1::2])
 
 
 def encode_timeline(timeline: Timeline) -> bytes:
-    """Encodes a timeline: the number of changes, their instants, their owners, then the first set as roaring."""
+    """Encodes a timeline: two counts, the instants of the changes, their owners, then both sets as roaring."""
+    first = timeline.first.serialize()
     return b"".join(
         (
-            _COUNT.pack(len(timeline.instants)),
+            _COUNTS.pack(len(timeline.instants), len(first)),
             timeline.instants.astype("<u4").tobytes(),
             timeline.changed.astype("<u4").tobytes(),
-            timeline.first.serialize(),
+            first,
+            timeline.last.serialize(),
         )
     )
+
+
+def encoded_bytes(timeline: Timeline) -> int:
+    """Tells how long a timeline is once it is encoded."""
+    sets = len(timeline.first.serialize()) + len(timeline.last.serialize())
+    return _COUNTS.size + 2 * len(timeline.instants) * _WORD_BYTES + sets
 
 
 def decode_timeline(value: Page, owners: int) -> Timeline:
     """Decodes a timeline of an index with so many owners.
 
+    Whether the changes lead from the first set to the last is for ``check_timeline``, which takes longer.
+
     Raises:
         SnapshotError: a broken length, changes out of order or range, or ordinals that are no owner's.
     """
-    count = _COUNT.unpack(bytes(value[: _COUNT.size]))[0] if len(value) >= _COUNT.size else 0
-    split = _COUNT.size + 2 * count * _WORD_BYTES
-    if len(value) <= split:
+    count, first_bytes = _COUNTS.unpack(bytes(value[: _COUNTS.size])) if len(value) >= _COUNTS.size else (0, 0)
+    split = _COUNTS.size + 2 * count * _WORD_BYTES
+    if len(value) <= split + first_bytes:
         raise SnapshotError("A fact of the index has a broken length; publish the snapshot again.")
     # Copies, so that nothing points into the file once it is closed.
-    instants = np.frombuffer(value, "<u4", count, _COUNT.size).astype(np.uint32)
-    changed = np.frombuffer(value, "<u4", count, _COUNT.size + count * _WORD_BYTES).astype(np.uint32)
-    first = decode_bitmap(bytes(value[split:]))
-    if np.any(changed >= owners) or (first and first.max() >= owners):
+    instants = np.frombuffer(value, "<u4", count, _COUNTS.size).astype(np.uint32)
+    changed = np.frombuffer(value, "<u4", count, _COUNTS.size + count * _WORD_BYTES).astype(np.uint32)
+    sets = [decode_bitmap(bytes(part)) for part in (value[split : split + first_bytes], value[split + first_bytes :])]
+    if np.any(changed >= owners) or any(one and one.max() >= owners for one in sets):
         raise SnapshotError("A fact of the index holds of no owner; build the snapshot again.")
-    places = (instants.astype(np.uint64) << np.uint64(32)) | changed
-    if np.any(places[1:] <= places[:-1]) or np.any((instants == ALWAYS) | (instants == FOREVER)):
+    if not _in_order(instants, changed):
         raise SnapshotError("A fact of the index has its changes out of order; build the snapshot again.")
-    return Timeline(FrozenBitMap(first), instants, changed)
+    first, last = map(FrozenBitMap, sets)
+    return Timeline(first, instants, changed, last)
+
+
+def _in_order(instants: Ordinals, changed: Ordinals) -> bool:
+    """Tells whether changes are in order and within time, some at once: numbers that stay in the cache."""
+    if len(instants) and (instants[0] == ALWAYS or instants[-1] == FOREVER):
+        return False
+    for first in range(0, len(instants), _CHANGES_AT_ONCE):
+        some = slice(first, first + _CHANGES_AT_ONCE + 1)
+        places = (instants[some].astype(np.uint64) << np.uint64(32)) | changed[some]
+        if np.any(places[1:] <= places[:-1]):
+            return False
+    return True
+
+
+def check_timeline(timeline: Timeline) -> None:
+    """Refuses a timeline whose changes don't lead from its first set to its last.
+
+    Raises:
+        SnapshotError: they don't.
+    """
+    if timeline.flipped(timeline.first, 0, len(timeline.instants)) != timeline.last:
+        raise SnapshotError("A fact of the index ends in another set than it comes to; build the snapshot again.")
 
 
 def _merged(intervals: Intervals) -> tuple[Ordinals, Ordinals, Ordinals]:
     """Sorts intervals by owner and start, drops the empty ones and joins those that overlap or touch."""
     kept = intervals.starts < intervals.ends
+    if np.all(intervals.ordinals[1:] > intervals.ordinals[:-1]):
+        # Each owner stands there once, in order: nothing to sort, nothing to join.
+        return intervals.ordinals[kept], intervals.starts[kept], intervals.ends[kept]
     owners = intervals.ordinals[kept].astype(np.uint64) << np.uint64(32)
     begins, ceases = owners | intervals.starts[kept], owners | intervals.ends[kept]
-    order = np.argsort(begins)
-    begins = begins[order]
+    if np.any(begins[1:] < begins[:-1]):
+        order = np.argsort(begins)
+        begins, ceases = begins[order], ceases[order]
     # The owner stands in the upper half, so that the latest end so far never reaches another owner's start.
-    latest = np.maximum.accumulate(ceases[order])
+    latest = np.maximum.accumulate(ceases)
     opens = np.ones(len(begins), dtype=bool)
     opens[1:] = begins[1:] > latest[:-1]
     heads = np.flatnonzero(opens)
@@ -151,4 +212,9 @@ def _odd(ordinals: Ordinals) -> FrozenBitMap:
     ordered = np.sort(ordinals)
     heads = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
     counts = np.diff(np.append(heads, len(ordered)))
-    return FrozenBitMap(ordered[heads[counts % 2 == 1]])
+    return _set_of(ordered[heads[counts % 2 == 1]])
+
+
+def _set_of(ordinals: Ordinals) -> FrozenBitMap:
+    # An array of the standard library is read as one stretch, one of numpy's number by number.
+    return FrozenBitMap(array("I", ordinals.tobytes()))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import lmdb
 
 from resolver_grpc.errors import SnapshotError
-from resolver_grpc.index.layout import DATABASES, INTEGER_KEY_DATABASES
+from resolver_grpc.index.layout import DATABASES, INTEGER_KEY, INTEGER_KEY_DATABASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +79,18 @@ class LmdbFile:
         """Yields the keys and values of a database, in the order of the keys."""
         with _lmdb_errors_refuse_the_snapshot():
             yield from self._transaction.cursor(self._databases[database])
+
+    def numbered(self, database: bytes) -> list[memoryview] | None:
+        """Gives the values of a database whose keys are the numbers from 0 on; None where one is left out.
+
+        Distinct numbers of which the last is one less than there are: only that one is looked at.
+        """
+        with _lmdb_errors_refuse_the_snapshot():
+            cursor = self._transaction.cursor(self._databases[database])
+            values = list(cursor.iternext(keys=False))
+            if values and (not cursor.last() or cursor.key() != INTEGER_KEY.pack(len(values) - 1)):
+                return None
+        return values
 
     def close(self) -> None:
         """Ends the transaction and unmaps the file; closing twice is fine."""

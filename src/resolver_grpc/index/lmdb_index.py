@@ -1,8 +1,8 @@
 """The LMDB index: the answers from an index file.
 
 What belongs here: the lookups. Every page was asked of LMDB once, at opening, under a read transaction that
-lives as long as the index: the file never changes, so that a lookup walks no tree. Facts, columns and roads
-lie in memory.
+lives as long as the index: the file never changes, so that a lookup walks no tree. A page is checked before its
+first answer, or ahead by ``touch``. Facts, columns and roads lie in memory.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from resolver_grpc.index.layout import (
     bucket_of,
 )
 from resolver_grpc.index.lmdb_file import LmdbFile
-from resolver_grpc.index.opening import read_columns, read_facts, read_header, read_pages, read_roads
-from resolver_grpc.index.pages import probe_page
+from resolver_grpc.index.opening import check_all_pages, read_columns, read_facts, read_header, read_pages, read_roads
+from resolver_grpc.index.pages import check_pages, probe_page
 from resolver_grpc.index.postings import decode_posting
 from resolver_grpc.index.reader import check_ordinal
 
@@ -53,6 +53,7 @@ class LmdbIndex:
         try:
             self._header = read_header(self._file, snapshot_id)
             self._pages = read_pages(self._file, self._header)
+            self._checked = bytearray(len(self._pages))
             self._facts = Facts(read_facts(self._file, self._header))
             self._roads = read_roads(self._file)
             columns = read_columns(self._file, self._header, ColumnCipher(columns_key, snapshot_id))
@@ -69,13 +70,28 @@ class LmdbIndex:
         """See ``Index``."""
         return self._header.owners
 
+    def touch(self) -> None:
+        """Brings every page into memory and checks it, so that no query waits for either.
+
+        Raises:
+            SnapshotError: a page could give a wrong answer, or the index is closed.
+        """
+        self._check_open()
+        check_all_pages(self._pages, self._header)
+        self._checked[:] = b"\1" * len(self._checked)
+
     def find(self, keys: Sequence[bytes]) -> list[tuple[int, ...]]:
         """See ``Index``."""
         self._check_open()
         return [self._find(key) for key in keys]
 
     def _find(self, key: bytes) -> tuple[int, ...]:
-        slot = probe_page(self._pages[bucket_of(key, self._header.buckets)], key)
+        bucket = bucket_of(key, self._header.buckets)
+        page = self._pages[bucket]
+        if not self._checked[bucket]:
+            check_pages([page], bucket, self._header.buckets, self.owners, self._header.postings)
+            self._checked[bucket] = True
+        slot = probe_page(page, key)
         if slot is None:
             return ()
         if slot < POSTING_BIT:

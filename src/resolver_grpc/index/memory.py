@@ -12,6 +12,7 @@ from pyroaring import FrozenBitMap
 
 from resolver_grpc.errors import SnapshotError
 from resolver_grpc.index.content import check_content
+from resolver_grpc.index.intervals import Timeline, intervals_of
 from resolver_grpc.index.layout import ALWAYS, FOREVER
 from resolver_grpc.index.reader import FactSets, check_instant, check_ordinal
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from resolver_grpc.index.content import Content
+    from resolver_grpc.index.intervals import Intervals
 
 
 class MemoryIndex:
@@ -34,12 +36,10 @@ class MemoryIndex:
         self._open = True
         self._latest: FactSets | None = None
         self._ordinals: dict[bytes, set[int]] = {}
-        for key, ordinal in zip(content.keys, content.ordinals.tolist(), strict=True):
-            self._ordinals.setdefault(key.tobytes(), set()).add(ordinal)
-        self._facts = {
-            name: list(zip(facts.ordinals.tolist(), facts.starts.tolist(), facts.ends.tolist(), strict=True))
-            for name, facts in content.facts.items()
-        }
+        for keys, ordinals in content.pairs.partitions():
+            for key, ordinal in zip(keys, ordinals.tolist(), strict=True):
+                self._ordinals.setdefault(key.tobytes(), set()).add(ordinal)
+        self._facts = {name: _rows(fact) for name, fact in content.facts.items()}
 
     @property
     def owners(self) -> int:
@@ -100,3 +100,9 @@ class MemoryIndex:
     def _check_open(self) -> None:
         if not self._open:
             raise SnapshotError("The index is closed; open the snapshot again.")
+
+
+def _rows(fact: Intervals | Timeline) -> list[tuple[int, int, int]]:
+    """Lists intervals as rows of ordinal, start and end."""
+    stated = intervals_of(fact) if isinstance(fact, Timeline) else fact
+    return list(zip(stated.ordinals.tolist(), stated.starts.tolist(), stated.ends.tolist(), strict=True))

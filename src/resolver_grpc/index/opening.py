@@ -1,12 +1,12 @@
 """Reads the parts of an index file into memory, refusing whatever could make a wrong answer.
 
 What belongs here: for each database, how its records become what the index answers from. The pages alone
-stay in the file; they are checked, so that a lookup needs no checks.
+stay in the file. They are by far the most of it: each is checked before it answers for the first time, or all of
+them ahead, which takes longer than everything else together.
 """
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -24,7 +24,6 @@ from resolver_grpc.index.layout import (
     HEADER,
     HEADER_DATABASE,
     HEADER_KEY,
-    INTEGER_KEY,
     KEY_BYTES,
     MAX_OWNERS,
     MAX_POSTINGS,
@@ -35,8 +34,11 @@ from resolver_grpc.index.layout import (
     chunk_key,
 )
 from resolver_grpc.index.pages import check_pages
+from resolver_grpc.index.threads import in_threads
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from resolver_grpc.index.columns import ColumnCipher, Values
     from resolver_grpc.index.intervals import Timeline
     from resolver_grpc.index.lmdb_file import LmdbFile
@@ -78,23 +80,32 @@ def read_header(file: LmdbFile, snapshot_id: bytes) -> Header:
 
 
 def read_pages(file: LmdbFile, header: Header) -> list[memoryview]:
-    """Gives the page of each bucket, checked; the pages stay in the file.
+    """Gives the page of each bucket; the pages stay in the file and are not looked into yet.
 
     Raises:
-        SnapshotError: a bucket or a posting list is missing, or a page could give a wrong answer.
+        SnapshotError: a bucket or a posting list is missing.
     """
     if file.count(PAGES_DATABASE) != header.buckets or file.count(POSTINGS_DATABASE) != header.postings:
         raise SnapshotError("The index lacks pages or posting lists; build the snapshot again.")
-    pages: list[memoryview] = []
-    records = file.records(PAGES_DATABASE)
-    while batch := list(islice(records, _PAGES_AT_ONCE)):
-        numbers = [key == INTEGER_KEY.pack(number) for number, (key, _) in enumerate(batch, len(pages))]
-        if not all(numbers):
-            raise SnapshotError("The index lacks the page of a bucket; build the snapshot again.")
-        values = [value for _, value in batch]
-        check_pages(values, len(pages), header.buckets, header.owners, header.postings)
-        pages += values
+    pages = file.numbered(PAGES_DATABASE)
+    if pages is None:
+        raise SnapshotError("The index lacks the page of a bucket; build the snapshot again.")
     return pages
+
+
+def check_all_pages(pages: Sequence[memoryview], header: Header) -> None:
+    """Looks into every page, in threads, which also brings it into memory.
+
+    Raises:
+        SnapshotError: a page could give a wrong answer.
+    """
+
+    def check(first: int) -> None:
+        some = pages[first : first + _PAGES_AT_ONCE]
+        check_pages(some, first, header.buckets, header.owners, header.postings)
+
+    for _ in in_threads(check, range(0, len(pages), _PAGES_AT_ONCE)):
+        pass
 
 
 def read_facts(file: LmdbFile, header: Header) -> dict[str, Timeline]:
@@ -104,11 +115,11 @@ def read_facts(file: LmdbFile, header: Header) -> dict[str, Timeline]:
         SnapshotError: a name or a timeline can't be read.
     """
     try:
-        return {
-            bytes(name).decode(): decode_timeline(value, header.owners) for name, value in file.records(FACTS_DATABASE)
-        }
+        records = [(bytes(name).decode(), value) for name, value in file.records(FACTS_DATABASE)]
     except UnicodeDecodeError:
         raise SnapshotError("A fact of the index has an unreadable name; build the snapshot again.") from None
+    timelines = in_threads(lambda record: decode_timeline(record[1], header.owners), records)
+    return {name: timeline for (name, _), timeline in zip(records, timelines, strict=True)}
 
 
 def read_roads(file: LmdbFile) -> dict[bytes, int]:
@@ -136,7 +147,7 @@ def read_columns(file: LmdbFile, header: Header, cipher: ColumnCipher) -> dict[s
     columns: dict[str, Values] = {}
     for name, count in counts.items():
         keys = (chunk_key(name, number) for number in range(chunk_count(count)))
-        chunks = (bytes(file.get(COLUMNS_DATABASE, key)) for key in keys)
+        chunks = (file.get(COLUMNS_DATABASE, key) for key in keys)
         columns[name] = cipher.decode(name, chunks, count)
     forwarding = columns[FORWARDING_ORDINAL_COLUMN]
     if np.any(forwarding >= header.owners) or np.any(forwarding[1:] <= forwarding[:-1]):

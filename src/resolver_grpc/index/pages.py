@@ -7,7 +7,7 @@ page. A page is all its keys of 16 bytes, in ascending order, followed by their 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,14 @@ from resolver_grpc.errors import SnapshotError
 from resolver_grpc.index.layout import ENTRY_BYTES, KEY_BYTES, POSTING_BIT, SLOT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 Keys: TypeAlias = npt.NDArray[np.uint8]
 Ordinals: TypeAlias = npt.NDArray[np.uint32]
 Page: TypeAlias = bytes | memoryview
+
+_KEY_WORDS: Final = 4
+_WORD_BITS: Final = np.uint64(32)
 
 
 def halves(keys: Keys) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]:
@@ -35,19 +38,36 @@ def buckets_of(keys: Keys, buckets: int) -> npt.NDArray[np.uint64]:
     return (leading * np.uint64(buckets)) >> np.uint64(32)
 
 
-def encode_pages(keys: Keys, slots: Ordinals, buckets: int) -> Iterator[bytes]:
+def encode_pages(entries: Iterable[tuple[Keys, Ordinals]], buckets: int) -> Iterator[bytes]:
     """Makes the page of every bucket in turn, empty ones included.
 
     Args:
-        keys: the keys (n, 16), ascending and distinct.
-        slots: the slot of each key.
+        entries: keys (n, 16), ascending and distinct over all parts, and the slot of each key. A bucket may begin
+            in one part and end in another.
         buckets: how many buckets there are.
     """
-    edges = np.searchsorted(buckets_of(keys, buckets), np.arange(buckets + 1, dtype=np.uint64)).tolist()
-    key_bytes = np.ascontiguousarray(keys).tobytes()
-    slot_bytes = slots.astype("<u4").tobytes()
-    for first, last in pairwise(edges):
-        yield key_bytes[first * KEY_BYTES : last * KEY_BYTES] + slot_bytes[first * SLOT_BYTES : last * SLOT_BYTES]
+    done = 0
+    keys, slots = np.empty((0, KEY_BYTES), np.uint8), np.empty(0, np.uint32)
+    for part_keys, part_slots in entries:
+        keys, slots = np.concatenate([keys, part_keys]), np.concatenate([slots, part_slots])
+        numbers = buckets_of(keys, buckets)
+        # The last bucket that has a key may go on in the next part.
+        last = int(numbers[-1]) if len(numbers) else done
+        begin = int(np.searchsorted(numbers, np.uint64(last)))
+        yield from _pages(keys[:begin], slots[:begin], numbers[:begin], done, last)
+        done, keys, slots = last, keys[begin:], slots[begin:]
+    yield from _pages(keys, slots, buckets_of(keys, buckets), done, buckets)
+
+
+def _pages(keys: Keys, slots: Ordinals, numbers: npt.NDArray[np.uint64], first: int, until: int) -> Iterator[bytes]:
+    """Makes the pages of the buckets from one until before another, of all keys in them."""
+    edges = np.searchsorted(numbers, np.arange(first, until + 1, dtype=np.uint64)).tolist()
+    key_bytes = np.ascontiguousarray(keys).reshape(-1).data
+    slot_bytes = slots.astype("<u4").view(np.uint8).data
+    for begin, end in pairwise(edges):
+        yield b"".join(
+            (key_bytes[begin * KEY_BYTES : end * KEY_BYTES], slot_bytes[begin * SLOT_BYTES : end * SLOT_BYTES])
+        )
 
 
 def decode_page(page: Page) -> tuple[Keys, Ordinals]:
@@ -77,24 +97,44 @@ def check_pages(pages: Sequence[Page], first_bucket: int, buckets: int, owners: 
     Raises:
         SnapshotError: a broken length, keys out of order or in another's bucket, a slot that leads nowhere.
     """
-    decoded = [decode_page(page) for page in pages]
-    keys = np.concatenate([page_keys for page_keys, _ in decoded])
-    slots = np.concatenate([page_slots for _, page_slots in decoded])
-    counts = [len(page_slots) for _, page_slots in decoded]
-    expected = np.repeat(np.arange(first_bucket, first_bucket + len(pages), dtype=np.uint64), counts)
-    if not np.array_equal(buckets_of(keys, buckets), expected):
-        raise SnapshotError("A page of the index holds a key of another bucket; build the snapshot again.")
-    if not ascending(keys):
+    lengths = np.fromiter(map(len, pages), np.int64, len(pages))
+    if np.any(lengths % ENTRY_BYTES):
+        raise SnapshotError("A page of the index has a broken length; publish the snapshot again.")
+    counts = lengths // ENTRY_BYTES
+    ends = np.cumsum(counts)
+    words = np.frombuffer(b"".join(pages), "<u4")
+    entries = np.arange(counts.sum())
+    # In words, an entry's key comes after all keys before it and the slots of all pages before its own; its slot
+    # after all slots before it and the keys of all pages up to its own.
+    key_places = _KEY_WORDS * entries + np.repeat(ends - counts, counts)
+    slot_places = entries + np.repeat(_KEY_WORDS * ends, counts)
+    high = _big_endian(words[key_places]) << _WORD_BITS | _big_endian(words[key_places + 1])
+    # Keys in order have their buckets in order: the first and the last key of a page speak for those between.
+    filled = counts > 0
+    expected = np.arange(first_bucket, first_bucket + len(pages), dtype=np.uint64)[filled]
+    for edge in ((ends - counts)[filled], ends[filled] - 1):
+        if np.any(((high[edge] >> _WORD_BITS) * np.uint64(buckets)) >> _WORD_BITS != expected):
+            raise SnapshotError("A page of the index holds a key of another bucket; build the snapshot again.")
+    if not _ascending(high, words, key_places):
         raise SnapshotError("A page of the index has its keys out of order; build the snapshot again.")
-    in_list = slots >= POSTING_BIT
-    if np.any(slots[~in_list] >= owners) or np.any(slots[in_list] - np.uint32(POSTING_BIT) >= postings):
+    slots = words[slot_places]
+    # An ordinal with its top bit turned over lies above all posting lists.
+    if not np.all((slots < owners) | (slots ^ np.uint32(POSTING_BIT) < postings)):
         raise SnapshotError("A page of the index leads to no owner and no posting list; build the snapshot again.")
 
 
-def ascending(keys: Keys) -> bool:
-    """Tells whether keys (n, 16) are in ascending order and distinct."""
-    high, low = halves(keys)
-    return bool(np.all((high[1:] > high[:-1]) | ((high[1:] == high[:-1]) & (low[1:] > low[:-1]))))
+def _big_endian(words: Ordinals) -> npt.NDArray[np.uint64]:
+    """Reads words, four bytes of a key each, as the numbers whose order is that of the keys."""
+    return words.byteswap().astype(np.uint64)
+
+
+def _ascending(high: npt.NDArray[np.uint64], words: Ordinals, places: npt.NDArray[np.int64]) -> bool:
+    """Tells whether keys are in ascending order and distinct: by their first half, and where that is no more by all."""
+    for place in np.flatnonzero(high[1:] <= high[:-1]).tolist():
+        one, other = (words[first : first + _KEY_WORDS].tobytes() for first in places[place : place + 2].tolist())
+        if one >= other:
+            return False
+    return True
 
 
 def probe_page(page: Page, key: bytes) -> int | None:

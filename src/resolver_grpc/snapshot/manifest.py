@@ -67,6 +67,7 @@ class Manifest:
         register_date: the register's day, ``YYYY-MM-DD``.
         change_sequence: the sequence of the last change that it contains.
         build_time: when it was built, ``YYYY-MM-DDTHH:MM:SSZ``.
+        report: what the builder tells of its work, by topic (rows dropped, keys, sizes, seconds) and name.
     """
 
     format_version: int
@@ -81,6 +82,7 @@ class Manifest:
     register_date: str
     change_sequence: int
     build_time: str
+    report: Mapping[str, Mapping[str, float]]
 
 
 def encode_manifest(manifest: Manifest) -> bytes:
@@ -194,6 +196,18 @@ def _counts(value: object, field: str) -> dict[str, int]:
     return {name: _count(count, f"{field} of {name}") for name, count in value.items()}
 
 
+def _report(value: object, field: str) -> dict[str, dict[str, float]]:
+    if not isinstance(value, dict):
+        _refuse(field, "is no object")
+    return {topic: _figures(figures, f"{field} of {topic}") for topic, figures in value.items()}
+
+
+def _figures(value: object, field: str) -> dict[str, float]:
+    if not isinstance(value, dict) or not all(type(figure) in {int, float} for figure in value.values()):
+        _refuse(field, "is no object of numbers")
+    return value
+
+
 def _sources(value: object, field: str) -> tuple[Source, ...]:
     if not isinstance(value, list):
         _refuse(field, "is no list")
@@ -222,4 +236,5 @@ _MANIFEST_FIELDS: Final[Mapping[str, Callable[[object, str], object]]] = {
     "register_date": _day,
     "change_sequence": _count,
     "build_time": _instant,
+    "report": _report,
 }

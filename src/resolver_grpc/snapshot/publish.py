@@ -56,8 +56,8 @@ def publish(target: Path, write: Callable[[Path], None]) -> bool:
     with _disk_errors_refuse(parent):
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=_UNPUBLISHED_SUFFIX, dir=parent))
     try:
-        write(temporary)
         with _disk_errors_refuse(parent):
+            write(temporary)
             return _put_in_place(temporary, target)
     finally:
         # Once it was renamed there is nothing left to remove.

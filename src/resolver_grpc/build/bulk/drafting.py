@@ -1,0 +1,164 @@
+"""All tables as columns to the content of an index: the order of the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from resolver_grpc.build.bulk.entries import BulkEntries, Reach
+from resolver_grpc.build.bulk.facts import facts_of
+from resolver_grpc.build.bulk.mailboxes import ColumnOf, read_mailboxes, read_relations
+from resolver_grpc.build.bulk.numbers import digits_of
+from resolver_grpc.build.bulk.owners import Owners, Tables, join_owners
+from resolver_grpc.build.bulk.persons import Persons, read_persons
+from resolver_grpc.build.bulk.process import in_another_process
+from resolver_grpc.build.bulk.texts import Column
+from resolver_grpc.build.cells import Span
+from resolver_grpc.build.rejects import Rejects
+from resolver_grpc.build.report import Stages
+from resolver_grpc.build.sources import Sources
+from resolver_grpc.build.tables import Columns, OpenTable
+from resolver_grpc.index.content import Content
+from resolver_grpc.index.intervals import Intervals, Timeline, timeline_of
+from resolver_grpc.index.layout import NUMBER_BYTES, STREET_SHARED, TOWN_TELLS
+from resolver_grpc.index.pages import Keys, Ordinals
+from resolver_grpc.index.pairs import SpilledPairs
+from resolver_grpc.index.threads import in_threads
+from resolver_grpc.keys import IndexKeys, KeyKind
+
+Read = TypeVar("Read")
+
+
+class Drafted(NamedTuple):
+    """What tables come to.
+
+    Attributes:
+        content: what the index is to hold.
+        rejects: the rejected rows.
+        rows: by table, how many rows it had.
+        pairs: how many pairs of key and owner there are, doubles included.
+    """
+
+    content: Content
+    rejects: Rejects
+    rows: Mapping[str, int]
+    pairs: int
+
+
+def draft_content(
+    tables: Sequence[OpenTable], keys: IndexKeys, window: Span, pairs: SpilledPairs, stages: Stages
+) -> Drafted:
+    """Reads all tables and lays out what the index is to hold.
+
+    Args:
+        tables: persons, mailboxes, relations and, if there is one, roads.
+        keys: makes keys.
+        window: the snapshot's horizon.
+        pairs: takes the keys with their ordinals; they are not sorted yet.
+        stages: shows how far the work is.
+
+    Raises:
+        TableError: a table can't be read as what it should be.
+    """
+    rejects = Rejects()
+    read, rows = read_tables(tables, rejects, stages)
+    with stages(0, "joining owners"):
+        owners = join_owners(read, keys)
+        facts = facts_of(owners, read)
+    made = 0
+    with stages(0, "making keys") as advance:
+
+        def take(kind: KeyKind, found: Keys, ordinals: Ordinals) -> None:
+            nonlocal made
+            pairs.add(found, ordinals, kind)
+            made += len(ordinals)
+            advance(len(ordinals))
+
+        entries = BulkEntries(keys, owners, read, Reach(facts, len(owners.numbers), window))
+        address_numbers, road_keys = entries.give_keys(take), dict(entries.road_keys())
+    for held in (read.persons, read.mailboxes, read.relations):
+        held.problems.list_in(rejects)
+    numbers, forwarding = _written(owners), _forwarding(owners, read)
+    # The rows are all in their places: their memory is needed for what follows.
+    del read, owners, held, entries
+    content = Content(
+        owners=len(numbers),
+        pairs=pairs,
+        facts=_in_order(facts, stages),
+        numbers=numbers,
+        address_numbers=address_numbers,
+        forwarding=forwarding,
+        roads={key: TOWN_TELLS if with_town else STREET_SHARED for key, with_town in road_keys.items()},
+    )
+    return Drafted(content, rejects, rows, made)
+
+
+def read_tables(tables: Sequence[OpenTable], rejects: Rejects, stages: Stages) -> tuple[Tables, dict[str, int]]:
+    """Reads all tables, two at a time: Python has its part in each, and one interpreter runs one of them only.
+
+    Returns:
+        The tables, and how many rows each had; rejected rows of the roads table are listed already.
+    """
+    opened = {table.table.name: table for table in tables}
+    sources = Sources(rejects)
+    total = sum(table.expected_rows for table in tables)
+    with (
+        stages(total, "reading tables") as advance,
+        in_another_process(_read_persons, opened["persons"], advance) as aside,
+    ):
+        mailboxes, mailbox_rows = _read(opened["mailboxes"], read_mailboxes, advance)
+        relations, relation_rows = _read(opened["relations"], read_relations, advance)
+        for row_number, row in opened["roads"].rows() if "roads" in opened else ():
+            sources.add_road(row_number, row)
+            advance(1)
+        persons, person_rows = aside.result()
+    persons.homes.note_roads(sources.roads)
+    counted = person_rows, mailbox_rows, relation_rows, sources.rows_read["roads"]
+    rows = dict(zip(("persons", "mailboxes", "relations", "roads"), counted, strict=True))
+    return Tables(persons, mailboxes, relations, sources.roads), rows
+
+
+def _read_persons(table: OpenTable, advance: Callable[[int], None]) -> tuple[Persons, int]:
+    return _read(table, read_persons, advance)
+
+
+def _read(table: OpenTable, read: Callable[[ColumnOf, int], Read], advance: Callable[[int], None]) -> tuple[Read, int]:
+    """Reads a table; gives what it says and how many rows it has."""
+    with table.columns() as columns:
+        return read(_telling(columns, len(table.table.columns), advance), columns.rows), columns.rows
+
+
+def _telling(columns: Columns, count: int, advance: Callable[[int], None]) -> ColumnOf:
+    """Reads columns, and tells after each how many rows' worth of cells it was."""
+    share = columns.rows // count
+
+    def column(name: str) -> Column:
+        advance(share)
+        return columns.column(name)
+
+    return column
+
+
+def _in_order(facts: dict[str, Intervals], stages: Stages) -> dict[str, Timeline]:
+    """Makes the timelines of facts, whose intervals are used up."""
+    names = sorted(facts)
+    with stages(0, "ordering facts"):
+        return dict(zip(names, in_threads(timeline_of, (facts.pop(name) for name in names)), strict=True))
+
+
+def _written(owners: Owners) -> npt.NDArray[np.bytes_]:
+    digits, edges = digits_of(owners.numbers)
+    written = np.zeros((len(owners.numbers), NUMBER_BYTES), np.uint8)
+    filled = np.arange(NUMBER_BYTES) < np.diff(edges)[:, None]
+    written[filled] = digits
+    return written.reshape(-1).view(f"S{NUMBER_BYTES}")
+
+
+def _forwarding(owners: Owners, tables: Tables) -> dict[int, str]:
+    addresses = tables.mailboxes.forwardings
+    places = addresses.indices[owners.mailboxes]
+    ordinals = np.flatnonzero(places)
+    return dict(zip(ordinals.tolist(), addresses.texts.take(places[ordinals]).to_pylist(), strict=True))

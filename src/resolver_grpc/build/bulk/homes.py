@@ -1,0 +1,87 @@
+"""Where persons live, as columns; and the texts under which their street can be asked for.
+
+Roads are few beside their residents: what a row says of its road is worked out once for each distinct
+combination, by the rules of ``build/persons.py`` and ``build/roads.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from resolver_grpc.build.bulk.problems import Problems
+from resolver_grpc.build.bulk.reading import read_noting
+from resolver_grpc.build.bulk.texts import Column, Encoded, Indices, joint
+from resolver_grpc.build.persons import (
+    Home,
+    parse_code,
+    read_door,
+    read_floor,
+    read_house_number,
+    read_postal_code,
+    read_street,
+    street_of,
+)
+from resolver_grpc.build.roads import Roads
+
+_STREETS = ("street_name", "short_street_name")
+# In the order in which the plain way reads them, which decides what problem a row is rejected for.
+_ROAD_READERS: dict[str, Callable[[str], str]] = {
+    "municipality_code": parse_code,
+    "road_code": parse_code,
+    "street_name": read_street,
+    "short_street_name": read_street,
+    "postal_code": read_postal_code,
+    "supplementary_town": street_of,
+}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Homes:
+    """Where the rows of the persons table live.
+
+    Attributes:
+        roads: for each distinct combination of cells, the road with as much of it as can be read; None where
+            its codes, its postal code or both its names can't be.
+        road_of: for each row the place of its combination.
+        house_numbers: canonical; None where it can't be read, and so with floors and doors.
+        floors: see there.
+        doors: see there.
+    """
+
+    roads: list[Home | None]
+    road_of: Indices
+    house_numbers: Encoded[str | None]
+    floors: Encoded[str | None]
+    doors: Encoded[str | None]
+
+    def note_roads(self, roads: Roads) -> None:
+        """Tells what the rows say of the register's roads; where a road lies counts from rejected rows too."""
+        for home in self.roads:
+            if home is not None:
+                roads.add(home)
+
+
+def read_homes(column: Callable[[str], Column], problems: Problems) -> Homes:
+    """Reads the columns of an address.
+
+    Args:
+        column: gives a column by its name.
+        problems: where the rows are noted whose cells can't be read.
+    """
+    cells = {name: read_noting(column(name), parse, problems, name) for name, parse in _ROAD_READERS.items()}
+    examples, road_of = joint(*(cell.indices for cell in cells.values()))
+    roads = [_road(*parts) for parts in zip(*(cell.taken(examples) for cell in cells.values()), strict=True)]
+    unit = [
+        read_noting(column(name), parse, problems, name)
+        for name, parse in (("house_number", read_house_number), ("floor", read_floor), ("door", read_door))
+    ]
+    return Homes(roads, road_of, *unit)
+
+
+def _road(*cells: str | None) -> Home | None:
+    """Makes a road of what could be read of its cells, in the order of their readers."""
+    municipality, road, street, short, postal, town = cells
+    if municipality is None or road is None or postal is None or (street is None and short is None):
+        return None
+    return Home((municipality, road), frozenset(name for name in (street, short) if name), postal, town or "")
