@@ -62,7 +62,8 @@ def _prepare(settings: Settings, folder: Path) -> tuple[Served, dict[Kind, list[
     """A population of queries that can be read, its snapshot opened."""
     write_population(settings, folder, "parquet")
     key = create_key_file(folder / "index.key")
-    inputs = Inputs(*(folder / f"{table}.parquet" for table in _TABLES))
+    persons, mailboxes, relations, roads = (folder / f"{table}.parquet" for table in _TABLES)
+    inputs = Inputs(persons, mailboxes, relations, roads)
     build_snapshot(inputs, folder / "snapshot", key, 0, lambda _total, _words: nullcontext(lambda _amount: None))
     queries: defaultdict[Kind, list[Query]] = defaultdict(list)
     with (folder / "queries.jsonl").open(encoding="utf-8") as lines:
