@@ -71,9 +71,10 @@ class CsvReader:
     @contextmanager
     def columns(self, table: Table) -> Iterator[CsvColumns]:
         """Reads all columns of the schema."""
-        from resolver_grpc.build.csv_columns import CsvColumns  # noqa: PLC0415 - Arrow is an optional extra
+        from resolver_grpc.build import csv_columns  # noqa: PLC0415 - Arrow is an optional extra
 
-        yield CsvColumns(self.rows(table), table)
+        plain = csv_columns.columns_of_plain_file(self._path, self.names, table)
+        yield plain or csv_columns.columns_of_rows(self.rows(table), table)
 
     def _cells(self) -> Iterator[list[str]]:
         """Streams the lines' cells, the header's first, all of the header's width."""
