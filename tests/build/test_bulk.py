@@ -1,6 +1,8 @@
 """The way for a whole country builds what the plain way builds, row by row: content, counts and rejected rows."""
 
-from contextlib import contextmanager
+import os
+import signal
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -9,7 +11,9 @@ import pytest
 
 from colliding_registers import Dice, world_of
 from resolver_grpc.build.assemble import assemble, in_order_of_ordinals
+from resolver_grpc.build.bulk import drafting
 from resolver_grpc.build.bulk.drafting import draft_content
+from resolver_grpc.build.bulk.process import in_another_process
 from resolver_grpc.build.cells import Span
 from resolver_grpc.build.entries import Entries
 from resolver_grpc.build.owners import join_owners
@@ -107,3 +111,27 @@ def test_a_text_that_is_not_utf_8_refuses_its_table_and_is_not_quoted(tmp_path):
             build_snapshot(inputs, tmp_path / "snapshot", KEY, 0, quiet)
         assert "K" not in str(error.value).replace(str(path), "")
         assert not (tmp_path / "snapshot").exists()
+
+
+def test_many_persons_are_read_in_another_process(tmp_path, monkeypatch):
+    """With the same outcome, errors included, and progress told."""
+    inputs = write_tables(tmp_path)
+    here = build_snapshot(inputs, tmp_path / "here", KEY, 0, quiet)
+    monkeypatch.setattr(drafting, "_WORTH_A_PROCESS", 0)
+    told = []
+    there = build_snapshot(inputs, tmp_path / "there", KEY, 0, lambda _total, _name: nullcontext(told.append))
+    assert there.manifest.snapshot_id == here.manifest.snapshot_id
+    assert sum(told) > 0
+    path = inputs.persons
+    path.write_bytes(path.read_bytes() + b"one cell\r\n")
+    with pytest.raises(TableError, match="1 cells where the header has"):
+        build_snapshot(inputs, tmp_path / "elsewhere", KEY, 0, quiet)
+
+
+def test_a_process_that_is_killed_is_told():
+    with in_another_process(die, None, print) as aside, pytest.raises(OSError, match="was killed"):
+        aside.result()
+
+
+def die(_item, _advance):
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resolver_grpc.build import entries as plain
-from resolver_grpc.build.bulk.entries import Reach, number_part, rank
+from resolver_grpc.build.bulk.entries import number_part, rank
 from resolver_grpc.build.bulk.numbers import number_of
+from resolver_grpc.build.bulk.reach import Reach
 from resolver_grpc.build.bulk.streets import streets_of, taken
 from resolver_grpc.build.cells import Span
 from resolver_grpc.build.persons import Home
@@ -121,7 +122,7 @@ def test_a_road_can_be_asked_for_under_the_texts_that_the_plain_way_gives(homes,
     """Also those on shared streets, with the towns that tell the road; a resident's texts in any order."""
     roads = roads_of(homes, named)
     road_of = np.array([place for place in residents if place < len(homes)], np.uint32)
-    streets = streets_of(homes, roads)
+    streets = streets_of(homes, roads, roads.shared())
     rows, texts = streets.texts_of(road_of)
     postal_codes = texts_at(taken(streets.postal_codes, road_of[rows]))
     written = zip(
@@ -142,7 +143,7 @@ def test_a_road_can_be_asked_for_under_the_texts_that_the_plain_way_gives(homes,
 @given(st.lists(HOMES, max_size=6), st.lists(HOMES_ON_ROADS, max_size=3))
 def test_a_road_without_codes_is_told_by_all_that_its_rows_say(homes, named):
     roads = roads_of(homes, named)
-    streets = streets_of(homes, roads)
+    streets = streets_of(homes, roads, roads.shared())
     assert streets.has_road.tolist() == [home.has_road for home in homes]
     assert list(zip(*map(texts_at, streets.codes), strict=True)) == [home.road for home in homes]
     assert texts_at(streets.own_towns) == [home.town for home in homes]

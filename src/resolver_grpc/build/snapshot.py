@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from resolver_grpc.build.bulk.drafting import Drafted, draft_content
+from resolver_grpc.build.bulk.process import without_cycles
 from resolver_grpc.build.cells import Span
 from resolver_grpc.build.rejects import Rejects
 from resolver_grpc.build.report import Progress, Stages, count_content, report_of_keys
@@ -92,7 +93,7 @@ def build_snapshot(inputs: Inputs, target: Path, key: MasterKey, build_instant: 
     """
     check_target(target)
     stages = Stages(progress)
-    with SpilledPairs(target.absolute().parent) as pairs:
+    with without_cycles(), SpilledPairs(target.absolute().parent) as pairs:
         draft = draft_in_bulk(inputs, key, build_instant, pairs, stages)
         manifest, is_new = _publish(target, draft, key.columns_secret, stages)
     return Built(manifest, draft.rejects, is_new)

@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from resolver_grpc.errors import SnapshotError
 from resolver_grpc.index.layout import ENTRY_BYTES, KEY_BYTES, SLOT_BYTES
+from resolver_grpc.index.pair_counts import PairCounts, count_pairs, count_tags, no_tags
 from resolver_grpc.index.sorting import (
     LEADING_BYTES,
-    begins_of_keys,
     edges_of_leading_bytes,
     order_by_leading_byte,
     sort_pairs,
@@ -33,15 +33,6 @@ if TYPE_CHECKING:
 
 # So many pairs are spread over the partitions at once: within the processor's cache, yet in stretches of some KiB.
 _RUN_PAIRS: Final = 1 << 18
-_TAGS: Final = 256
-
-
-class PairCounts(NamedTuple):
-    """How many pairs there are, how many distinct keys, and how many of those lead to several owners."""
-
-    pairs: int
-    keys: int
-    shared_keys: int
 
 
 class Pairs(Protocol):
@@ -192,7 +183,7 @@ class SpilledPairs:
 
     def counts_of_tags(self) -> dict[int, tuple[int, int]]:
         """Tells for each tag that was used how many distinct keys have it, and how many of those several owners."""
-        found: npt.NDArray[np.int64] = sum((one.tagged for one in self._partitions), _no_tags())
+        found: npt.NDArray[np.int64] = sum((one.tagged for one in self._partitions), no_tags())
         return {tag: (int(found[0, tag]), int(found[1, tag])) for tag in np.flatnonzero(found[0]).tolist()}
 
     def partitions(self) -> Iterator[tuple[Keys, Ordinals]]:
@@ -235,26 +226,7 @@ class SpilledPairs:
             place = until
         keys, ordinals, places = sort_partition(keys, ordinals)
         self._spill.write(self._spill.write(offset, keys), ordinals)
-        return _Partition(offset, count_pairs(keys), _count_tags(keys, tags[places]))
-
-
-def count_pairs(keys: Keys) -> PairCounts:
-    """Counts the pairs of these keys, which are sorted and stand there once for each owner."""
-    begins = begins_of_keys(keys)
-    # A key of several owners is the first of its like, and the next one is not.
-    shared = np.count_nonzero(begins[:-1] & ~begins[1:])
-    return PairCounts(len(keys), int(np.count_nonzero(begins)), int(shared))
-
-
-def _count_tags(keys: Keys, tags: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
-    """Counts distinct keys by their tag, all of them (0) and those of several owners (1)."""
-    begins = np.append(np.flatnonzero(begins_of_keys(keys)), len(keys))
-    shared = np.diff(begins) > 1
-    return np.array([np.bincount(tags, minlength=_TAGS), np.bincount(tags[shared], minlength=_TAGS)])
-
-
-def _no_tags() -> npt.NDArray[np.int64]:
-    return np.zeros((2, _TAGS), np.int64)
+        return _Partition(offset, count_pairs(keys), count_tags(keys, tags[places]))
 
 
 def _empty(pairs: int) -> tuple[Keys, Ordinals]:

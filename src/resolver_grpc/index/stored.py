@@ -14,7 +14,7 @@ import numpy as np
 from resolver_grpc.errors import SnapshotError
 from resolver_grpc.index.layout import POSTING_BIT
 from resolver_grpc.index.lists import stretches
-from resolver_grpc.index.pairs import PairCounts
+from resolver_grpc.index.pair_counts import PairCounts
 from resolver_grpc.index.sorting import edges_of_leading_bytes
 
 if TYPE_CHECKING:

@@ -189,14 +189,13 @@ class Reload:
 
 
 def _touch(opened: Served, instant: int) -> None:
-    """Does beforehand what the first batch would wait for: the sets of this instant.
-
-    The pages need nothing more: for the digest every byte went through the page cache.
+    """Does beforehand what the first batch would wait for: every page in memory and checked, the sets of this instant.
 
     Raises:
-        SnapshotError: the clock tells an instant that no fact can state.
+        SnapshotError: a page could give a wrong answer, or the clock tells an instant that no fact can state.
     """
     try:
+        opened.snapshot.index.touch()
         opened.snapshot.index.facts_at(instant)
     except BaseException:
         opened.snapshot.index.close()

@@ -60,7 +60,7 @@ class Manifest:
         key_id: names the key file it was built with.
         snapshot_id: the keyed digest of its content, 32 hexadecimal digits.
         file_size: the index file's size in bytes.
-        file_digest: BLAKE2b of 256 bits over the whole index file, in hexadecimal.
+        file_digest: what ``files.measure_file`` says of the index file: 256 bits of BLAKE2b, in hexadecimal.
         owners: how many owners it holds.
         counts: how many of what it holds, by names of the builder's choice.
         sources: the tables that it was built from.

@@ -19,7 +19,6 @@ from resolver_grpc.snapshot.publish import is_unpublished
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from resolver_grpc.index.reader import Index
     from resolver_grpc.snapshot.manifest import Manifest
 
 
@@ -28,7 +27,7 @@ class Snapshot:
     """An open snapshot: what it says of itself, and its index, which whoever opened it closes."""
 
     manifest: Manifest
-    index: Index
+    index: LmdbIndex
 
 
 def open_snapshot(directory: Path, columns_key: bytes, key_id: str, canonical_version: int) -> Snapshot:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from resolver_grpc.build.bulk.entries import BulkEntries, Reach
+from resolver_grpc.build.bulk.entries import BulkEntries
 from resolver_grpc.build.bulk.facts import facts_of
 from resolver_grpc.build.bulk.mailboxes import ColumnOf, read_mailboxes, read_relations
 from resolver_grpc.build.bulk.numbers import digits_of
 from resolver_grpc.build.bulk.owners import Owners, Tables, join_owners
 from resolver_grpc.build.bulk.persons import Persons, read_persons
 from resolver_grpc.build.bulk.process import in_another_process
+from resolver_grpc.build.bulk.reach import Reach
 from resolver_grpc.build.bulk.texts import Column
 from resolver_grpc.build.cells import Span
 from resolver_grpc.build.rejects import Rejects
@@ -30,6 +32,9 @@ from resolver_grpc.index.threads import in_threads
 from resolver_grpc.keys import IndexKeys, KeyKind
 
 Read = TypeVar("Read")
+
+_WORTH_A_PROCESS = 200_000
+"""Rows that take longer to read than a process takes to start."""
 
 
 class Drafted(NamedTuple):
@@ -107,18 +112,28 @@ def read_tables(tables: Sequence[OpenTable], rejects: Rejects, stages: Stages) -
     total = sum(table.expected_rows for table in tables)
     with (
         stages(total, "reading tables") as advance,
-        in_another_process(_read_persons, opened["persons"], advance) as aside,
+        _persons_aside(opened["persons"], advance) as persons_read,
     ):
         mailboxes, mailbox_rows = _read(opened["mailboxes"], read_mailboxes, advance)
         relations, relation_rows = _read(opened["relations"], read_relations, advance)
         for row_number, row in opened["roads"].rows() if "roads" in opened else ():
             sources.add_road(row_number, row)
             advance(1)
-        persons, person_rows = aside.result()
+        persons, person_rows = persons_read()
     persons.homes.note_roads(sources.roads)
     counted = person_rows, mailbox_rows, relation_rows, sources.rows_read["roads"]
     rows = dict(zip(("persons", "mailboxes", "relations", "roads"), counted, strict=True))
     return Tables(persons, mailboxes, relations, sources.roads), rows
+
+
+@contextmanager
+def _persons_aside(table: OpenTable, advance: Callable[[int], None]) -> Iterator[Callable[[], tuple[Persons, int]]]:
+    """Has the persons table read meanwhile in another process, where they are enough to be worth one."""
+    if table.expected_rows < _WORTH_A_PROCESS:
+        yield lambda: _read_persons(table, advance)
+        return
+    with in_another_process(_read_persons, table, advance) as aside:
+        yield aside.result
 
 
 def _read_persons(table: OpenTable, advance: Callable[[int], None]) -> tuple[Persons, int]:

@@ -5,8 +5,8 @@ The keys of a kind are made for many owners at once and handed on with their ord
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -15,80 +15,25 @@ import numpy.typing as npt
 from resolver_grpc.build.bulk.following import NOWHERE
 from resolver_grpc.build.bulk.numbers import is_person
 from resolver_grpc.build.bulk.owners import Owners, Tables, number_part
+from resolver_grpc.build.bulk.reach import Reach
 from resolver_grpc.build.bulk.streets import Streets, streets_of, taken
-from resolver_grpc.build.bulk.texts import Encoded, Flags, Indices, order_of, utf8
-from resolver_grpc.build.cells import Span
+from resolver_grpc.build.bulk.texts import Encoded, Indices, order_of, utf8
 from resolver_grpc.build.entries import keys_of_roads
 from resolver_grpc.build.persons import Home
 from resolver_grpc.build.roads import SharedStreets
 from resolver_grpc.bulk_keys import Part, Texts, bulk_keys
-from resolver_grpc.index.intervals import Intervals
 from resolver_grpc.index.layout import KEY_BYTES
 from resolver_grpc.index.pages import Keys, Ordinals, halves
 from resolver_grpc.index.threads import aside
 from resolver_grpc.keys import IndexKeys, KeyKind
 from resolver_grpc.model import Fact
 
-Facts: TypeAlias = Mapping[str, Intervals]
 Take: TypeAlias = Callable[[KeyKind, Keys, Ordinals], None]
 """Takes keys of one kind, and the ordinal that each leads to."""
 
 _KVHX = (KeyKind.KVHX_ADDRESS, KeyKind.KVHX_FIRST_NAME, KeyKind.KVHX_FULL_NAME)
 _TEXT = (KeyKind.TEXT_ADDRESS, KeyKind.TEXT_FIRST_NAME, KeyKind.TEXT_FULL_NAME)
 _OWNERS_AT_ONCE = 1 << 19
-
-
-class Reach:
-    """Tells which owners can be reached at some instant of a window, as ``build/entries.py`` says of one.
-
-    Of each fact but protection an owner has one interval at most.
-
-    Args:
-        facts: when what holds of which owner.
-        owners: how many owners there are.
-        window: the snapshot's horizon.
-    """
-
-    def __init__(self, facts: Facts, owners: int, window: Span) -> None:
-        self._facts = facts
-        self._starts, self._ends = np.full(owners, window.start, np.uint32), np.full(owners, window.end, np.uint32)
-        self._narrow(self._starts, self._ends, (Fact.MAILBOX, Fact.LOGIN))
-        self._protections = _by_ordinal(facts.get(Fact.PROTECTION))
-
-    def within(self, needed: Sequence[Fact]) -> Flags:
-        """Which owners' mailboxes are open while all needed facts hold and no protection does."""
-        starts, ends = self._starts.copy(), self._ends.copy()
-        self._narrow(starts, ends, needed)
-        reachable: Flags = starts < ends
-        for ordinal, spans in self._protections.items():
-            if reachable[ordinal]:
-                reachable[ordinal] = _is_left_open(Span(int(starts[ordinal]), int(ends[ordinal])), spans)
-        return reachable
-
-    def _narrow(self, starts: Ordinals, ends: Ordinals, needed: Sequence[Fact]) -> None:
-        """Leaves of each owner's span what lies within the intervals of all needed facts."""
-        for fact in needed:
-            begins, ceases = np.zeros(len(starts), np.uint32), np.zeros(len(starts), np.uint32)
-            if (held := self._facts.get(fact)) is not None:
-                begins[held.ordinals], ceases[held.ordinals] = held.starts, held.ends
-            np.maximum(starts, begins, out=starts)
-            np.minimum(ends, ceases, out=ends)
-
-
-def _by_ordinal(intervals: Intervals | None) -> dict[int, list[Span]]:
-    found: dict[int, list[Span]] = {}
-    if intervals is None:
-        return found
-    columns = (intervals.ordinals.tolist(), intervals.starts.tolist(), intervals.ends.tolist())
-    for ordinal, start, end in zip(*columns, strict=True):
-        found.setdefault(ordinal, []).append(Span(start, end))
-    return found
-
-
-def _is_left_open(free: Span, protections: list[Span]) -> bool:
-    """Whether some instant of a span lies in none of the protections."""
-    edges = [free.start, *(end for _, end in protections if free.start < end < free.end)]
-    return any(not any(start <= edge < end for start, end in protections) for edge in edges)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -168,18 +113,18 @@ class BulkEntries:
         reachable = self._reach.within((Fact.RESIDENT, Fact.CONSENT))
         ordinals = np.flatnonzero(reachable & (owners.persons != NOWHERE))
         rows = owners.persons[ordinals]
-        real = np.array(
-            [home is not None and replace(home, house_number="1").has_key for home in homes.roads], np.bool_
-        )
-        keyed = homes.house_numbers.flags(bool)[rows] & real[homes.road_of[rows]]
+        keyed = homes.house_numbers.flags(bool)[rows] & homes.can_have_keys()[homes.road_of[rows]]
         ordinals, rows = ordinals[keyed], rows[keyed]
-        used, road_of = np.unique(homes.road_of[rows], return_inverse=True)
+        used = np.flatnonzero(np.bincount(homes.road_of[rows]))
+        place_of = np.zeros(len(homes.can_have_keys()), np.uint32)
+        place_of[used] = np.arange(len(used))
+        road_of = place_of[homes.road_of[rows]]
         unit = tuple(_part_of(column, rows) for column in (homes.house_numbers, homes.floors, homes.doors))
         words = self._tables.persons.names
         texts = Texts.of(words.words)
         names = Part(texts, words.firsts[rows]), Part(texts, words.lasts[rows])
-        found = [home for home in (homes.roads[place] for place in used.tolist()) if home is not None]
-        return Residents(ordinals.astype(np.uint32), road_of.astype(np.uint32), unit, names), found
+        found = [home for home in homes.roads(used) if home is not None]
+        return Residents(ordinals.astype(np.uint32), road_of, unit, names), found
 
     def _give_numbers(self, take: Take) -> None:
         numbers = self._owners.numbers

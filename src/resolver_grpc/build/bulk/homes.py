@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from resolver_grpc.build.bulk.problems import Problems
 from resolver_grpc.build.bulk.reading import read_noting
-from resolver_grpc.build.bulk.texts import Column, Encoded, Indices, joint
+from resolver_grpc.build.bulk.texts import Column, Encoded, Flags, Indices, joint
 from resolver_grpc.build.persons import (
     Home,
     parse_code,
@@ -23,8 +26,9 @@ from resolver_grpc.build.persons import (
     street_of,
 )
 from resolver_grpc.build.roads import Roads
+from resolver_grpc.canonical.kvhx import is_real_street
 
-_STREETS = ("street_name", "short_street_name")
+_NO_ROAD_CODE = "0000"
 # In the order in which the plain way reads them, which decides what problem a row is rejected for.
 _ROAD_READERS: dict[str, Callable[[str], str]] = {
     "municipality_code": parse_code,
@@ -41,23 +45,35 @@ class Homes:
     """Where the rows of the persons table live.
 
     Attributes:
-        roads: for each distinct combination of cells, the road with as much of it as can be read; None where
-            its codes, its postal code or both its names can't be.
+        cells: of each distinct combination of cells, what they were read as, in the order of their readers.
         road_of: for each row the place of its combination.
         house_numbers: canonical; None where it can't be read, and so with floors and doors.
         floors: see there.
         doors: see there.
     """
 
-    roads: list[Home | None]
+    cells: list[Encoded[str | None]]
     road_of: Indices
     house_numbers: Encoded[str | None]
     floors: Encoded[str | None]
     doors: Encoded[str | None]
 
+    def roads(self, combinations: npt.NDArray[np.integer] | slice = slice(None)) -> list[Home | None]:
+        """Gives the roads of some combinations, or of all, with as much of each as can be read.
+
+        None stands for those whose codes, postal code or both names can't be.
+        """
+        texts = [[cell.values[place] for place in cell.indices[combinations].tolist()] for cell in self.cells]
+        return [_road(*parts) for parts in zip(*texts, strict=True)]
+
+    def can_have_keys(self) -> Flags:
+        """Of which combinations a home has keys if it has a house number: those whose road code names a street."""
+        codes = self.cells[list(_ROAD_READERS).index("road_code")]
+        return codes.flags(lambda code: is_real_street(code or _NO_ROAD_CODE))
+
     def note_roads(self, roads: Roads) -> None:
         """Tells what the rows say of the register's roads; where a road lies counts from rejected rows too."""
-        for home in self.roads:
+        for home in self.roads():
             if home is not None:
                 roads.add(home)
 
@@ -71,12 +87,12 @@ def read_homes(column: Callable[[str], Column], problems: Problems) -> Homes:
     """
     cells = {name: read_noting(column(name), parse, problems, name) for name, parse in _ROAD_READERS.items()}
     examples, road_of = joint(*(cell.indices for cell in cells.values()))
-    roads = [_road(*parts) for parts in zip(*(cell.taken(examples) for cell in cells.values()), strict=True)]
+    combinations = [Encoded(cell.values, cell.indices[examples]) for cell in cells.values()]
     unit = [
         read_noting(column(name), parse, problems, name)
         for name, parse in (("house_number", read_house_number), ("floor", read_floor), ("door", read_door))
     ]
-    return Homes(roads, road_of, *unit)
+    return Homes(combinations, road_of, *unit)
 
 
 def _road(*cells: str | None) -> Home | None:

@@ -155,8 +155,9 @@ def _days(column: ColumnOf, problems: Problems, first: str, last: str) -> Spans:
     spans = Encoded([_span_of_days(*pair) for pair in pairs], pair_of)
     problems.note(spans.flags(_is_error), f"{last} comes before {first}")
     held = [(span.start, span.end) if isinstance(span, Span) else (0, 0) for span in spans.values]
-    edges = np.array(held, np.int64).reshape(-1, 2)[spans.indices]
-    return _span(spans.flags(lambda span: isinstance(span, Span)), edges[:, 0], edges[:, 1])
+    rows = np.flatnonzero(spans.flags(lambda span: isinstance(span, Span)))
+    edges = np.array(held, np.uint32).reshape(-1, 2)[spans.indices[rows]]
+    return Intervals(rows.astype(np.uint32), edges[:, 0], edges[:, 1])
 
 
 def _is_error(value: object) -> bool:

@@ -23,7 +23,7 @@ Column: TypeAlias = Any
 Flags: TypeAlias = npt.NDArray[np.bool_]
 Indices: TypeAlias = npt.NDArray[np.uint32]
 
-_ROWS_AT_ONCE = 1 << 17
+_ROWS_AT_ONCE = 1 << 19
 _MOST_COMBINATIONS = 1 << 62
 
 
