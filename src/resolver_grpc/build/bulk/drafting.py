@@ -24,11 +24,11 @@ from resolver_grpc.build.report import Stages
 from resolver_grpc.build.sources import Sources
 from resolver_grpc.build.tables import Columns, OpenTable
 from resolver_grpc.index.content import Content
-from resolver_grpc.index.intervals import Intervals, Timeline, timeline_of
+from resolver_grpc.index.intervals import timeline_of
 from resolver_grpc.index.layout import NUMBER_BYTES, STREET_SHARED, TOWN_TELLS
 from resolver_grpc.index.pages import Keys, Ordinals
 from resolver_grpc.index.pairs import SpilledPairs
-from resolver_grpc.index.threads import in_threads
+from resolver_grpc.index.threads import aside
 from resolver_grpc.keys import IndexKeys, KeyKind
 
 Read = TypeVar("Read")
@@ -83,16 +83,20 @@ def draft_content(
             advance(len(ordinals))
 
         entries = BulkEntries(keys, owners, read, Reach(facts, len(owners.numbers), window))
+        # Who can be reached is known: the facts are ordered while the keys are made.
+        timelines = aside(lambda: {name: timeline_of(facts.pop(name)) for name in sorted(facts)})
         address_numbers, road_keys = entries.give_keys(take), dict(entries.road_keys())
     for held in (read.persons, read.mailboxes, read.relations):
         held.problems.list_in(rejects)
     numbers, forwarding = _written(owners), _forwarding(owners, read)
     # The rows are all in their places: their memory is needed for what follows.
     del read, owners, held, entries
+    with stages(0, "ordering facts"):
+        ordered = timelines.result()
     content = Content(
         owners=len(numbers),
         pairs=pairs,
-        facts=_in_order(facts, stages),
+        facts=ordered,
         numbers=numbers,
         address_numbers=address_numbers,
         forwarding=forwarding,
@@ -155,13 +159,6 @@ def _telling(columns: Columns, count: int, advance: Callable[[int], None]) -> Co
         return columns.column(name)
 
     return column
-
-
-def _in_order(facts: dict[str, Intervals], stages: Stages) -> dict[str, Timeline]:
-    """Makes the timelines of facts, whose intervals are used up."""
-    names = sorted(facts)
-    with stages(0, "ordering facts"):
-        return dict(zip(names, in_threads(timeline_of, (facts.pop(name) for name in names)), strict=True))
 
 
 def _written(owners: Owners) -> npt.NDArray[np.bytes_]:

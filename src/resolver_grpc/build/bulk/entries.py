@@ -65,14 +65,15 @@ class BulkEntries:
         keys: makes keys.
         owners: in the order of their ordinals.
         tables: what the owners' rows say.
-        reach: which owners can be reached.
+        reach: which owners can be reached; it is asked at once.
     """
 
     def __init__(self, keys: IndexKeys, owners: Owners, tables: Tables, reach: Reach) -> None:
         self._keys = keys
         self._owners = owners
         self._tables = tables
-        self._reach = reach
+        self._by_email = reach.within((Fact.REGISTERED, Fact.CLAIM))
+        self._by_address = reach.within((Fact.RESIDENT, Fact.CONSENT))
         self._residents, self._homes = self._find_residents()
 
     def give_keys(self, take: Take) -> Ordinals:
@@ -110,8 +111,7 @@ class BulkEntries:
 
     def _find_residents(self) -> tuple[Residents, list[Home]]:
         owners, homes = self._owners, self._tables.persons.homes
-        reachable = self._reach.within((Fact.RESIDENT, Fact.CONSENT))
-        ordinals = np.flatnonzero(reachable & (owners.persons != NOWHERE))
+        ordinals = np.flatnonzero(self._by_address & (owners.persons != NOWHERE))
         rows = owners.persons[ordinals]
         keyed = homes.house_numbers.flags(bool)[rows] & homes.can_have_keys()[homes.road_of[rows]]
         ordinals, rows = ordinals[keyed], rows[keyed]
@@ -138,8 +138,7 @@ class BulkEntries:
 
     def _give_emails(self, take: Take) -> None:
         emails = self._tables.mailboxes.emails
-        reachable = self._reach.within((Fact.REGISTERED, Fact.CLAIM))
-        ordinals = np.flatnonzero(reachable).astype(np.uint32)
+        ordinals = np.flatnonzero(self._by_email).astype(np.uint32)
         text = utf8(emails.texts)
         part = Part(Texts(text.data, text.edges), emails.indices[self._owners.mailboxes[ordinals]])
         take(KeyKind.EMAIL, bulk_keys(self._keys, KeyKind.EMAIL, [part]), ordinals)
