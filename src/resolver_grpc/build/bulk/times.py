@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from resolver_grpc.build.bulk.texts import Column, Encoded, Flags, concatenated, encode, read_chunks, some_of, utf8
-from resolver_grpc.build.cells import bounded, parse_day_cell, parse_time_cell
+from resolver_grpc.build.cells import parse_day_cell, parse_time_cell
 from resolver_grpc.index.layout import ALWAYS, FOREVER
 from resolver_grpc.times import five_years_after
 
@@ -144,6 +144,3 @@ def _parse_day(text: str) -> date | ValueError | None:
         return parse_day_cell(text)
     except ValueError as error:
         return error
-
-
-__all__ = ["BLANK", "UNREADABLE", "Times", "bounded", "five_years_later", "read_days", "read_times"]
