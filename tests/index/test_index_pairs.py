@@ -85,7 +85,7 @@ def test_spilled_pairs_are_a_sorted_set(folder, pairs, cuts):
         check_against_a_set(spilled, pairs)
 
 
-@given(pairs=ONE_BYTE)
+@given(pairs=PAIRS | ONE_BYTE)
 def test_the_fast_way_to_sort_is_the_obvious_one(pairs):
     keys, ordinals = keys_of(key for key, _ in pairs), u32(ordinal for _, ordinal in pairs)
     *fast, places = sort_partition(keys, ordinals)

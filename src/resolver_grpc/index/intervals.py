@@ -22,6 +22,7 @@ from pyroaring import FrozenBitMap
 from resolver_grpc.errors import SnapshotError
 from resolver_grpc.index.layout import ALWAYS, FOREVER
 from resolver_grpc.index.postings import decode_bitmap
+from resolver_grpc.index.sorting import order_of_numbers
 
 if TYPE_CHECKING:
     from resolver_grpc.index.pages import Ordinals, Page
@@ -181,15 +182,18 @@ def check_timeline(timeline: Timeline) -> None:
 
 def _merged(intervals: Intervals) -> tuple[Ordinals, Ordinals, Ordinals]:
     """Sorts intervals by owner and start, drops the empty ones and joins those that overlap or touch."""
-    kept = intervals.starts < intervals.ends
-    if np.all(intervals.ordinals[1:] > intervals.ordinals[:-1]):
-        # Each owner stands there once, in order: nothing to sort, nothing to join.
-        return intervals.ordinals[kept], intervals.starts[kept], intervals.ends[kept]
-    owners = intervals.ordinals[kept].astype(np.uint64) << np.uint64(32)
-    begins, ceases = owners | intervals.starts[kept], owners | intervals.ends[kept]
-    if np.any(begins[1:] < begins[:-1]):
-        order = np.argsort(begins)
-        begins, ceases = begins[order], ceases[order]
+    kept = np.flatnonzero(intervals.starts < intervals.ends)
+    owners = intervals.ordinals[kept]
+    if np.any(owners[1:] <= owners[:-1]):
+        order = order_of_numbers(owners)
+        owners, kept = owners[order], kept[order]
+    starts, ends = intervals.starts[kept], intervals.ends[kept]
+    if np.all(owners[1:] > owners[:-1]):
+        # Each owner stands there once: nothing to join.
+        return owners, starts, ends
+    begins, ceases = (owners.astype(np.uint64) << np.uint64(32) | times for times in (starts, ends))
+    order = np.argsort(begins)
+    begins, ceases = begins[order], ceases[order]
     # The owner stands in the upper half, so that the latest end so far never reaches another owner's start.
     latest = np.maximum.accumulate(ceases)
     opens = np.ones(len(begins), dtype=bool)

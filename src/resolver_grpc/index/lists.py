@@ -15,6 +15,7 @@ import numpy.typing as npt
 from resolver_grpc.errors import SnapshotError
 from resolver_grpc.index.layout import MAX_RAW_ORDINALS, RAW_POSTING, SLOT_BYTES
 from resolver_grpc.index.postings import decode_posting, encode_posting
+from resolver_grpc.index.sorting import order_of_hashes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,7 +66,7 @@ def _first_equals(lists: Lists) -> Places:
     if not count:
         return np.empty(0, np.int64)
     sums = np.add.reduceat(_mixed(lists.ordinals), lists.edges[:-1])
-    order = np.argsort(sums, kind="stable")
+    order = order_of_hashes(sums)
     begins = np.append(True, sums[order[1:]] != sums[order[:-1]])
     first = np.empty(count, np.int64)
     first[order] = order[np.flatnonzero(begins)[np.cumsum(begins) - 1]]

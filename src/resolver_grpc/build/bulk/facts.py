@@ -15,6 +15,7 @@ from resolver_grpc.build.bulk.persons import Persons
 from resolver_grpc.build.cells import WHENEVER, Span
 from resolver_grpc.build.persons import LIVING_THERE, OUT_OF_EMAIL
 from resolver_grpc.index.intervals import Intervals
+from resolver_grpc.index.sorting import order_of_numbers
 from resolver_grpc.index.threads import in_threads
 from resolver_grpc.model import Fact
 
@@ -58,11 +59,11 @@ def _of_persons(owners: Owners, persons: Persons) -> Iterator[tuple[str, Interva
 
 def _of_relations(owners: Owners, relations: RelationRows) -> Iterator[tuple[str, Intervals]]:
     rows = np.flatnonzero(relations.problems.accepted)
-    by_number = np.argsort(owners.numbers)
-    ordinals = find(owners.numbers, by_number, owners.following.current(relations.numbers[rows]))
+    ordinals = find(owners.numbers, owners.following.current(relations.numbers[rows]))
     held = ordinals != NOWHERE
     rows, ordinals = rows[held], ordinals[held].astype(np.uint32)
-    order = np.argsort(relations.facts.indices[rows], kind="stable")
+    # In the order of their owners the intervals of a fact need no more sorting.
+    order = order_of_numbers(relations.facts.indices[rows], ordinals)
     edges = np.searchsorted(relations.facts.indices[rows[order]], np.arange(len(relations.facts.values) + 1))
     for place, name in enumerate(relations.facts.values):
         chosen = order[edges[place] : edges[place + 1]]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from resolver_grpc.build.bulk.numbers import Numbers, number_of
 from resolver_grpc.build.bulk.texts import Flags
 from resolver_grpc.build.numbers import Numbers as Rules
+from resolver_grpc.index.sorting import order_of_numbers
 
 NOWHERE = -1
 """Stands for a row, an owner or an ordinal that there is none of."""
@@ -57,19 +58,18 @@ def as_numbers(texts: Iterable[str]) -> Numbers:
     return np.array([number_of(text) for text in texts], np.int64)
 
 
-def find(values: Numbers, order: npt.NDArray[np.intp], sought: Numbers) -> npt.NDArray[np.int64]:
+def find(values: Numbers, sought: Numbers) -> npt.NDArray[np.int64]:
     """Finds the places of what is sought among distinct values, ``NOWHERE`` where it is not among them.
 
     Args:
         values: where to look.
-        order: their order, as ``argsort`` gives it.
         sought: what to look for.
     """
     if not len(values):
         return np.full(len(sought), NOWHERE, np.int64)
-    ordered = values[order]
     # Both in order: then neighbours are sought next to each other, and found in the processor's cache.
-    in_order = np.argsort(sought)
+    order, in_order = order_of_numbers(values), order_of_numbers(sought)
+    ordered = values[order]
     wanted = sought[in_order]
     places = np.minimum(np.searchsorted(ordered, wanted), len(values) - 1)
     found = np.empty(len(sought), np.int64)

@@ -13,14 +13,16 @@ from resolver_grpc.build.bulk.following import NOWHERE, OUT, Following, as_numbe
 from resolver_grpc.build.bulk.mailboxes import Mailboxes, RelationRows
 from resolver_grpc.build.bulk.numbers import UNREADABLE, Numbers, digits_of, text_of
 from resolver_grpc.build.bulk.persons import Persons
-from resolver_grpc.build.bulk.texts import Flags, order_of
+from resolver_grpc.build.bulk.streets import Streets
+from resolver_grpc.build.bulk.texts import Flags
 from resolver_grpc.build.cells import WHENEVER, Span
 from resolver_grpc.build.numbers import follow_numbers
 from resolver_grpc.build.owners import CONTRADICTED, OWNER_OUT, STATED_TWICE
 from resolver_grpc.build.persons import REPLACED
-from resolver_grpc.build.roads import Roads
+from resolver_grpc.build.roads import SharedStreets
 from resolver_grpc.build.sources import TWICE
 from resolver_grpc.bulk_keys import Part, Texts, bulk_keys
+from resolver_grpc.index.sorting import order_of_keys
 from resolver_grpc.index.threads import aside
 from resolver_grpc.keys import IndexKeys, KeyKind
 from resolver_grpc.model import Fact
@@ -65,12 +67,13 @@ class Owners:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Tables:
-    """All tables; of the roads what persons and roads table say together."""
+    """All tables; of the roads the texts of each combination of the homes, and the streets that several share."""
 
     persons: Persons
     mailboxes: Mailboxes
     relations: RelationRows
-    roads: Roads
+    streets: Streets
+    shared: SharedStreets
 
 
 def join_owners(tables: Tables, keys: IndexKeys) -> Owners:
@@ -94,7 +97,7 @@ def join_owners(tables: Tables, keys: IndexKeys) -> Owners:
     rows = np.flatnonzero(mailboxes.problems.accepted)
     numbers = owner_of[rows]
     persons = aside(lambda: _rows_of(tables.persons, numbers))
-    order = order_of(bulk_keys(keys, KeyKind.OWNER, [number_part(numbers)]))
+    order = order_of_keys(bulk_keys(keys, KeyKind.OWNER, [number_part(numbers)]))
     owners = Owners(numbers, _old_numbers(following, numbers), rows, persons.result(), contests, following)
     return owners.in_order(order)
 
@@ -176,7 +179,7 @@ def _old_numbers(following: Following, numbers: Numbers) -> dict[int, list[str]]
     """The numbers that lead to others, by the place of the owner whom they lead to."""
     found: defaultdict[int, list[str]] = defaultdict(list)
     led = following.currents != following.special
-    places = find(numbers, np.argsort(numbers), following.currents[led])
+    places = find(numbers, following.currents[led])
     for old, place in zip(following.special[led].tolist(), places.tolist(), strict=True):
         if place != NOWHERE:
             found[place].append(text_of(old))
@@ -187,5 +190,5 @@ def _rows_of(persons: Persons, numbers: Numbers) -> Rows:
     """The accepted rows of the persons table that are about some numbers."""
     rows = np.flatnonzero(persons.problems.accepted)
     known = persons.numbers[rows]
-    places = find(known, np.argsort(known), numbers)
+    places = find(known, numbers)
     return np.where(places == NOWHERE, NOWHERE, rows[places] if len(rows) else NOWHERE)
