@@ -11,7 +11,7 @@ import pytest
 
 from colliding_registers import Dice, world_of
 from resolver_grpc.build.assemble import assemble, in_order_of_ordinals
-from resolver_grpc.build.bulk import drafting
+from resolver_grpc.build.bulk import tables
 from resolver_grpc.build.bulk.drafting import draft_content
 from resolver_grpc.build.bulk.process import in_another_process
 from resolver_grpc.build.cells import Span
@@ -117,7 +117,7 @@ def test_many_persons_are_read_in_another_process(tmp_path, monkeypatch):
     """With the same outcome, errors included, and progress told."""
     inputs = write_tables(tmp_path)
     here = build_snapshot(inputs, tmp_path / "here", KEY, 0, quiet)
-    monkeypatch.setattr(drafting, "_WORTH_A_PROCESS", 0)
+    monkeypatch.setattr(tables, "_WORTH_A_PROCESS", 0)
     told = []
     there = build_snapshot(inputs, tmp_path / "there", KEY, 0, lambda _total, _name: nullcontext(told.append))
     assert there.manifest.snapshot_id == here.manifest.snapshot_id

@@ -198,6 +198,12 @@ def test_a_local_part_has_the_length_that_the_plain_parser_allows(end):
     assert [None if refused else texts[place] for place, refused in rows] == plainly(cells, parse_email)
 
 
+def test_an_address_is_read_from_a_column_that_begins_within_another():
+    column = pa.chunked_array([pa.array(["ann@post.dk", "Bo@Firm.dk", ""]).slice(1)])
+    assert read_emails(column).texts.to_pylist() == ["", "bo@firm.dk"]
+    assert read_emails(column).indices.tolist() == [1, 0]
+
+
 def test_columns_without_rows_have_neither_names_nor_addresses():
     for kind in (pa.string(), *DICTIONARIES):
         for column in (pa.chunked_array([], kind), pa.chunked_array([pa.array([], kind)] * 2, kind)):

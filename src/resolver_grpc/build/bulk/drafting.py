@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import NamedTuple, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from resolver_grpc.build.bulk.entries import BulkEntries
 from resolver_grpc.build.bulk.facts import facts_of
-from resolver_grpc.build.bulk.mailboxes import ColumnOf, read_mailboxes, read_relations
 from resolver_grpc.build.bulk.numbers import digits_of
 from resolver_grpc.build.bulk.owners import Owners, Tables, join_owners
-from resolver_grpc.build.bulk.persons import Persons, read_persons
-from resolver_grpc.build.bulk.process import in_another_process
 from resolver_grpc.build.bulk.reach import Reach
-from resolver_grpc.build.bulk.texts import Column
+from resolver_grpc.build.bulk.tables import read_tables
 from resolver_grpc.build.cells import Span
 from resolver_grpc.build.rejects import Rejects
 from resolver_grpc.build.report import Stages
-from resolver_grpc.build.sources import Sources
-from resolver_grpc.build.tables import Columns, OpenTable
+from resolver_grpc.build.tables import OpenTable
 from resolver_grpc.index.content import Content
 from resolver_grpc.index.intervals import timeline_of
 from resolver_grpc.index.layout import NUMBER_BYTES, STREET_SHARED, TOWN_TELLS
@@ -30,11 +25,6 @@ from resolver_grpc.index.pages import Keys, Ordinals
 from resolver_grpc.index.pairs import SpilledPairs
 from resolver_grpc.index.threads import aside
 from resolver_grpc.keys import IndexKeys, KeyKind
-
-Read = TypeVar("Read")
-
-_WORTH_A_PROCESS = 200_000
-"""Rows that take longer to read than a process takes to start."""
 
 
 class Drafted(NamedTuple):
@@ -103,62 +93,6 @@ def draft_content(
         roads={key: TOWN_TELLS if with_town else STREET_SHARED for key, with_town in road_keys.items()},
     )
     return Drafted(content, rejects, rows, made)
-
-
-def read_tables(tables: Sequence[OpenTable], rejects: Rejects, stages: Stages) -> tuple[Tables, dict[str, int]]:
-    """Reads all tables, two at a time: Python has its part in each, and one interpreter runs one of them only.
-
-    Returns:
-        The tables, and how many rows each had; rejected rows of the roads table are listed already.
-    """
-    opened = {table.table.name: table for table in tables}
-    sources = Sources(rejects)
-    total = sum(table.expected_rows for table in tables)
-    with (
-        stages(total, "reading tables") as advance,
-        _persons_aside(opened["persons"], advance) as persons_read,
-    ):
-        mailboxes, mailbox_rows = _read(opened["mailboxes"], read_mailboxes, advance)
-        relations, relation_rows = _read(opened["relations"], read_relations, advance)
-        for row_number, row in opened["roads"].rows() if "roads" in opened else ():
-            sources.add_road(row_number, row)
-            advance(1)
-        persons, person_rows = persons_read()
-    persons.homes.note_roads(sources.roads)
-    counted = person_rows, mailbox_rows, relation_rows, sources.rows_read["roads"]
-    rows = dict(zip(("persons", "mailboxes", "relations", "roads"), counted, strict=True))
-    return Tables(persons, mailboxes, relations, sources.roads), rows
-
-
-@contextmanager
-def _persons_aside(table: OpenTable, advance: Callable[[int], None]) -> Iterator[Callable[[], tuple[Persons, int]]]:
-    """Has the persons table read meanwhile in another process, where they are enough to be worth one."""
-    if table.expected_rows < _WORTH_A_PROCESS:
-        yield lambda: _read_persons(table, advance)
-        return
-    with in_another_process(_read_persons, table, advance) as aside:
-        yield aside.result
-
-
-def _read_persons(table: OpenTable, advance: Callable[[int], None]) -> tuple[Persons, int]:
-    return _read(table, read_persons, advance)
-
-
-def _read(table: OpenTable, read: Callable[[ColumnOf, int], Read], advance: Callable[[int], None]) -> tuple[Read, int]:
-    """Reads a table; gives what it says and how many rows it has."""
-    with table.columns() as columns:
-        return read(_telling(columns, len(table.table.columns), advance), columns.rows), columns.rows
-
-
-def _telling(columns: Columns, count: int, advance: Callable[[int], None]) -> ColumnOf:
-    """Reads columns, and tells after each how many rows' worth of cells it was."""
-    share = columns.rows // count
-
-    def column(name: str) -> Column:
-        advance(share)
-        return columns.column(name)
-
-    return column
 
 
 def _written(owners: Owners) -> npt.NDArray[np.bytes_]:

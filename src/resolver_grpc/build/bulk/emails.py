@@ -7,7 +7,7 @@ judged by the library once for all addresses of it. Every other address goes thr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from string import ascii_letters, digits
@@ -19,7 +19,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from resolver_grpc.build.bulk.following import NOWHERE
-from resolver_grpc.build.bulk.texts import Column, Flags, Indices, Utf8, encode, read_chunks, slices, some_of, utf8
+from resolver_grpc.build.bulk.texts import (
+    Column,
+    Flags,
+    Indices,
+    Utf8,
+    column_of,
+    encode,
+    read_chunks,
+    slices,
+    some_of,
+    utf8,
+)
 from resolver_grpc.canonical.email import parse_email
 
 _LOCAL_PART_BYTES = 64
@@ -68,21 +79,27 @@ def _read_chunk(chunk: Any, parse: Callable[[str], str]) -> tuple[Any, Flags]:  
     rows = np.flatnonzero(at != NOWHERE)
     domains = encode(pa.chunked_array([slices(text.data, at[rows] + 1, text.ends[rows])]))
     forms = [_domain_of(domain) for domain in domains.values]
-    kept = np.array([form is not None for form in forms])[domains.indices]
-    rows = rows[kept]
-    locals_of = pc.ascii_lower(slices(text.data, text.starts[rows], at[rows]))
-    domains_of = pa.array(forms, pa.large_string()).take(pa.array(domains.indices[kept]))
-    ordinary = np.zeros(len(chunk), np.bool_)
-    ordinary[rows] = True
-    canonical = pc.replace_with_mask(
-        pa.array([""], pa.large_string()).take(pa.array(np.zeros(len(chunk), np.int32))),
-        pa.array(ordinary),
-        pc.binary_join_element_wise(locals_of, domains_of, pa.scalar("@", pa.large_string())),
+    rest = text.lengths > 0
+    rest[rows] = np.array([form is None for form in forms], np.bool_)[domains.indices]
+    # A column of its own: of one that was cast from a slice pyarrow 26 mistakes where the first text begins.
+    canonical = pc.ascii_lower(column_of(text))
+    # Most domains need no more than small letters either; the form of the others is put behind the local part.
+    respelled = _respelled(domains.values, forms)[domains.indices]
+    if respelled.any():
+        rows = rows[respelled]
+        locals_of = pc.ascii_lower(slices(text.data, text.starts[rows], at[rows] + 1))
+        written = pa.array(forms, pa.large_string()).take(pa.array(domains.indices[respelled]))
+        joined = pc.binary_join_element_wise(locals_of, written, pa.scalar("", pa.large_string()))
+        canonical = _put(canonical, rows, joined)
+    return _with_others(chunk, canonical, np.flatnonzero(rest), parse)
+
+
+def _respelled(domains: Sequence[str], forms: Sequence[str | None]) -> Flags:
+    """Of which domains the canonical form is known, and more than what Arrow makes of them in small letters."""
+    pairs = zip(domains, forms, strict=True)
+    return np.array(
+        [bool(form) and not (written.isascii() and written.lower() == form) for written, form in pairs], np.bool_
     )
-    rest = np.flatnonzero(~ordinary & (text.lengths > 0))
-    if not len(rest):
-        return canonical, np.zeros(len(chunk), np.bool_)
-    return _with_others(chunk, canonical, rest, parse)
 
 
 def _ats_after_ordinary(text: Utf8) -> npt.NDArray[np.int64]:
@@ -120,15 +137,22 @@ def _with_others(
     rest: npt.NDArray[np.intp],
     parse: Callable[[str], str],
 ) -> tuple[Any, Flags]:
-    """Puts the addresses that are not ordinary into their places."""
+    """Puts the addresses that are not ordinary into their places; tells which can't be read."""
+    unreadable = np.zeros(len(chunk), np.bool_)
+    if not len(rest):
+        return canonical, unreadable
     others = encode(some_of(chunk, rest))
     read = [_canonical(text, parse) for text in others.values]
-    unreadable = np.zeros(len(chunk), np.bool_)
     unreadable[rest] = np.array([address is None for address in read])[others.indices]
-    mask = np.zeros(len(chunk), np.bool_)
-    mask[rest] = True
     texts = pa.array([address or "" for address in read], pa.large_string()).take(pa.array(others.indices))
-    return pc.replace_with_mask(canonical, pa.array(mask), texts), unreadable
+    return _put(canonical, rest, texts), unreadable
+
+
+def _put(column: Any, rows: npt.NDArray[np.intp], texts: Any) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Replaces the texts of some rows, ascending."""
+    mask = np.zeros(len(column), np.bool_)
+    mask[rows] = True
+    return pc.replace_with_mask(column, pa.array(mask), texts)
 
 
 def _canonical(text: str, parse: Callable[[str], str]) -> str | None:

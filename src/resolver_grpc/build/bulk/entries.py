@@ -16,14 +16,13 @@ from resolver_grpc.build.bulk.following import NOWHERE
 from resolver_grpc.build.bulk.numbers import is_person
 from resolver_grpc.build.bulk.owners import Owners, Tables, number_part
 from resolver_grpc.build.bulk.reach import Reach
-from resolver_grpc.build.bulk.streets import Streets, streets_of, taken
-from resolver_grpc.build.bulk.texts import Encoded, Indices, order_of, utf8
+from resolver_grpc.build.bulk.streets import taken
+from resolver_grpc.build.bulk.texts import Encoded, Indices, utf8
 from resolver_grpc.build.entries import keys_of_roads
-from resolver_grpc.build.persons import Home
-from resolver_grpc.build.roads import SharedStreets
 from resolver_grpc.bulk_keys import Part, Texts, bulk_keys
 from resolver_grpc.index.layout import KEY_BYTES
 from resolver_grpc.index.pages import Keys, Ordinals, halves
+from resolver_grpc.index.sorting import order_of_keys
 from resolver_grpc.index.threads import aside
 from resolver_grpc.keys import IndexKeys, KeyKind
 from resolver_grpc.model import Fact
@@ -74,7 +73,8 @@ class BulkEntries:
         self._tables = tables
         self._by_email = reach.within((Fact.REGISTERED, Fact.CLAIM))
         self._by_address = reach.within((Fact.RESIDENT, Fact.CONSENT))
-        self._residents, self._homes = self._find_residents()
+        self._streets = tables.streets
+        self._residents = self._find_residents()
 
     def give_keys(self, take: Take) -> Ordinals:
         """Makes every key that leads to anybody.
@@ -86,12 +86,9 @@ class BulkEntries:
             By ordinal the number of the owner's address, from 1 in the order of the addresses' keys, equal where
             owners live together; 0 for owners who can't be reached by address.
         """
-        # Python finds the streets' texts while numpy makes other keys.
-        streets = aside(self._find_streets)
+        addresses = aside(self._address_numbers)
         self._give_numbers(take)
         self._give_emails(take)
-        self._shared, self._streets = streets.result()
-        addresses = aside(self._address_numbers)
         for start in range(0, len(self._residents.ordinals), _OWNERS_AT_ONCE):
             some = self._residents.some(slice(start, start + _OWNERS_AT_ONCE))
             on_road = some.some(np.flatnonzero(self._streets.has_road[some.road_of]))
@@ -102,29 +99,20 @@ class BulkEntries:
         return addresses.result()
 
     def road_keys(self) -> Iterator[tuple[bytes, bool]]:
-        """The keys that ``build/entries.py`` makes of shared streets; to be asked for after all others."""
-        return keys_of_roads(self._shared, self._keys)
+        """The keys that ``build/entries.py`` makes of shared streets."""
+        return keys_of_roads(self._tables.shared, self._keys)
 
-    def _find_streets(self) -> tuple[SharedStreets, Streets]:
-        shared = self._tables.roads.shared()
-        return shared, streets_of(self._homes, self._tables.roads, shared)
-
-    def _find_residents(self) -> tuple[Residents, list[Home]]:
+    def _find_residents(self) -> Residents:
         owners, homes = self._owners, self._tables.persons.homes
         ordinals = np.flatnonzero(self._by_address & (owners.persons != NOWHERE))
         rows = owners.persons[ordinals]
         keyed = homes.house_numbers.flags(bool)[rows] & homes.can_have_keys()[homes.road_of[rows]]
         ordinals, rows = ordinals[keyed], rows[keyed]
-        used = np.flatnonzero(np.bincount(homes.road_of[rows]))
-        place_of = np.zeros(len(homes.can_have_keys()), np.uint32)
-        place_of[used] = np.arange(len(used))
-        road_of = place_of[homes.road_of[rows]]
         unit = tuple(_part_of(column, rows) for column in (homes.house_numbers, homes.floors, homes.doors))
         words = self._tables.persons.names
         texts = Texts.of(words.words)
         names = Part(texts, words.firsts[rows]), Part(texts, words.lasts[rows])
-        found = [home for home in homes.roads(used) if home is not None]
-        return Residents(ordinals.astype(np.uint32), road_of, unit, names), found
+        return Residents(ordinals.astype(np.uint32), homes.road_of[rows], unit, names)
 
     def _give_numbers(self, take: Take) -> None:
         numbers = self._owners.numbers
@@ -188,7 +176,7 @@ class BulkEntries:
 
 def rank(keys: Keys) -> Ordinals:
     """Numbers distinct keys from 1 in their order; keys of zeros, which stand for none, are 0."""
-    order = order_of(keys)
+    order = order_of_keys(keys)
     high, low = halves(keys)
     high, low = high[order], low[order]
     begins = np.ones(len(order), np.bool_)

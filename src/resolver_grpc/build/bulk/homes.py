@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from resolver_grpc.build.bulk.problems import Problems
 from resolver_grpc.build.bulk.reading import read_noting
 from resolver_grpc.build.bulk.texts import Column, Encoded, Flags, Indices, joint
@@ -25,10 +22,10 @@ from resolver_grpc.build.persons import (
     read_street,
     street_of,
 )
-from resolver_grpc.build.roads import Roads
 from resolver_grpc.canonical.kvhx import is_real_street
 
 _NO_ROAD_CODE = "0000"
+_NO_ROAD = Home(("", ""), frozenset(), "", "")
 # In the order in which the plain way reads them, which decides what problem a row is rejected for.
 _ROAD_READERS: dict[str, Callable[[str], str]] = {
     "municipality_code": parse_code,
@@ -58,24 +55,18 @@ class Homes:
     floors: Encoded[str | None]
     doors: Encoded[str | None]
 
-    def roads(self, combinations: npt.NDArray[np.integer] | slice = slice(None)) -> list[Home | None]:
-        """Gives the roads of some combinations, or of all, with as much of each as can be read.
+    def roads(self) -> list[Home]:
+        """Gives the road of each combination, with as much of it as can be read.
 
-        None stands for those whose codes, postal code or both names can't be.
+        Nothing is known of those whose codes, postal code or both names can't be.
         """
-        texts = [[cell.values[place] for place in cell.indices[combinations].tolist()] for cell in self.cells]
+        texts = [[cell.values[place] for place in cell.indices.tolist()] for cell in self.cells]
         return [_road(*parts) for parts in zip(*texts, strict=True)]
 
     def can_have_keys(self) -> Flags:
         """Of which combinations a home has keys if it has a house number: those whose road code names a street."""
         codes = self.cells[list(_ROAD_READERS).index("road_code")]
         return codes.flags(lambda code: is_real_street(code or _NO_ROAD_CODE))
-
-    def note_roads(self, roads: Roads) -> None:
-        """Tells what the rows say of the register's roads; where a road lies counts from rejected rows too."""
-        for home in self.roads():
-            if home is not None:
-                roads.add(home)
 
 
 def read_homes(column: Callable[[str], Column], problems: Problems) -> Homes:
@@ -95,9 +86,9 @@ def read_homes(column: Callable[[str], Column], problems: Problems) -> Homes:
     return Homes(combinations, road_of, *unit)
 
 
-def _road(*cells: str | None) -> Home | None:
+def _road(*cells: str | None) -> Home:
     """Makes a road of what could be read of its cells, in the order of their readers."""
     municipality, road, street, short, postal, town = cells
     if municipality is None or road is None or postal is None or (street is None and short is None):
-        return None
+        return _NO_ROAD
     return Home((municipality, road), frozenset(name for name in (street, short) if name), postal, town or "")

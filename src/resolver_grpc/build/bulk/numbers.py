@@ -1,14 +1,15 @@
 """Columns of CPR and CVR numbers to integers.
 
-A CPR number is its ten digits as an integer, a CVR number its eight digits past all CPR numbers. Whether a date
-is real is asked of ``canonical.numbers`` once for each date; modulus 11 of CVR numbers is worked out on
-arrays, and anything but bare digits goes through the plain parser.
+A CPR number is its ten digits as an integer, a CVR number its eight digits past all CPR numbers. Which years have a
+29 February is asked of ``canonical.numbers``, and a table made of the answers tells which dates are real; modulus
+11 of CVR numbers is worked out on arrays, and anything but bare digits goes through the plain parser.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import product
 from typing import TypeAlias
 
 import numpy as np
@@ -30,7 +31,7 @@ _CVR_MODULUS = 11
 _ZERO = ord("0")
 _HALF = 10**5
 _AFTER_DATE = 1000
-_UNKNOWN, _REAL, _UNREAL = range(3)
+_COMMON_YEAR = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 
 
 def number_of(text: str) -> int:
@@ -119,12 +120,7 @@ def _bare_digits(text: Utf8, width: int) -> tuple[npt.NDArray[np.intp], npt.NDAr
 
 def _check_cpr(digits: npt.NDArray[np.uint8]) -> Numbers:
     numbers = _value(digits)
-    dates = numbers // _AFTER_DATE
-    known = _known_dates()
-    unknown = np.unique(dates[known[dates] == _UNKNOWN])
-    # Threads that meet the same date write the same.
-    known[unknown] = [_REAL if _is_real_date(date) else _UNREAL for date in unknown.tolist()]
-    return np.where(known[dates] == _REAL, numbers, UNREADABLE)
+    return np.where(_real_dates()[numbers // _AFTER_DATE], numbers, UNREADABLE)
 
 
 def _check_cvr(digits: npt.NDArray[np.uint8]) -> Numbers:
@@ -142,13 +138,20 @@ def _value(digits: npt.NDArray[np.uint8]) -> Numbers:
 
 
 @lru_cache(1)
-def _known_dates() -> npt.NDArray[np.uint8]:
-    """What is known of the first seven digits of a CPR number: the date and its century."""
-    return np.full(10**7, _UNKNOWN, np.uint8)
+def _real_dates() -> npt.NDArray[np.bool_]:
+    """Of the first seven digits of a CPR number, which are a date and its century: ``ddmmyyc``.
+
+    The century rule says no more than which years are meant, and of a year's days only one is in doubt.
+    """
+    real = np.zeros((100, 100, 100, 10), np.bool_)  # by day, month, year and century
+    for year, century in product(range(100), range(10)):
+        months = _COMMON_YEAR + (np.arange(12) == 1) * _is_real_date(f"2902{year:02d}{century}")
+        real[1:32, 1:13, year, century] = np.arange(1, 32)[:, None] <= months
+    return real.reshape(-1)
 
 
-def _is_real_date(date: int) -> bool:
-    return _parsed(f"{date:07d}000", parse_cpr) != UNREADABLE
+def _is_real_date(first_seven: str) -> bool:
+    return _parsed(f"{first_seven}000", parse_cpr) != UNREADABLE
 
 
 def _parsed(cell: str, parse: Callable[[str], str]) -> int:

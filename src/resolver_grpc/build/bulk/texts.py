@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from resolver_grpc.index.pages import Keys, halves
 from resolver_grpc.index.threads import in_threads
 
 Value = TypeVar("Value")
@@ -129,21 +128,18 @@ def slices(data: npt.NDArray[np.uint8], starts: npt.NDArray[np.int64], ends: npt
     edges = np.zeros(len(starts) + 1, np.int64)
     np.cumsum(lengths, out=edges[1:])
     places = np.arange(edges[-1]) + np.repeat(starts - edges[:-1], lengths)
-    buffers = [None, pa.py_buffer(edges), pa.py_buffer(np.ascontiguousarray(data[places]))]
-    return pa.Array.from_buffers(pa.large_string(), len(starts), buffers)
+    return column_of(Utf8(np.ascontiguousarray(data[places]), edges))
+
+
+def column_of(text: Utf8) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Makes a column of text of its bytes, the inverse of ``utf8``."""
+    buffers = [None, pa.py_buffer(text.edges), pa.py_buffer(text.data)]
+    return pa.Array.from_buffers(pa.large_string(), len(text.starts), buffers)
 
 
 def concatenated(parts: Iterable[npt.NDArray[Any]], kind: npt.DTypeLike) -> npt.NDArray[Any]:
     """Joins arrays, of which there may be none."""
     return np.concatenate([np.zeros(0, kind), *parts])
-
-
-def order_of(keys: Keys) -> npt.NDArray[np.intp]:
-    """The order of hashes (n, 16): by their first halves, which next to never are the same for different ones."""
-    high, low = halves(keys)
-    order = np.argsort(high)
-    same = high[order[1:]] == high[order[:-1]]
-    return np.lexsort((low, high)) if np.any(low[order[1:]][same] != low[order[:-1]][same]) else order
 
 
 def joint(*columns: Indices) -> tuple[npt.NDArray[np.intp], Indices]:
