@@ -8,12 +8,12 @@ PROTOS := $(wildcard protos/resolver_grpc/v1/*.proto)
 RUN := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-quick test check format format-check lint types imports proto proto-check docs agree bench bench-build country clean
+.PHONY: help install demo demo-quick test test-plain test-kernels check format format-check lint types imports proto proto-check docs agree bench bench-build country clean
 
 help: ## List what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-$(VENV)/installed: requirements.lock pyproject.toml setup.py src/resolver_grpc/_bulk_keys.pyx src/resolver_grpc/blake2b.h
+$(VENV)/installed: requirements.lock pyproject.toml setup.py src/resolver_grpc/_bulk_keys.pyx $(wildcard src/resolver_grpc/fastpath/*.pyx src/resolver_grpc/fastpath/*.pxi) src/resolver_grpc/blake2b.h
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; name one with make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
@@ -30,6 +30,18 @@ demo-quick: install ## The same with a register of 5,000
 
 test: install ## Run the tests
 	$(RUN) -m pytest -n auto
+
+test-plain: install ## Run the tests of the server and of whole answers the plain way
+	RESOLVER_FASTPATH=off $(RUN) -m pytest -n auto tests/server tests/client tests/test_agreement.py tests/test_hot_swap.py
+
+# Python's own memory comes from malloc too, so that the sanitizer sees the ends of requests, pages and columns.
+test-kernels: install ## Run the tests of the compiled modules under AddressSanitizer, where gcc has it
+	rm -rf build/sanitized && mkdir -p build/sanitized && cp -r setup.py pyproject.toml README.md src build/sanitized
+	rm -f build/sanitized/src/resolver_grpc/*.so build/sanitized/src/resolver_grpc/fastpath/*.so
+	cd build/sanitized && CFLAGS="-fsanitize=address -fno-omit-frame-pointer -g" \
+	  $(abspath $(BIN))/python setup.py --quiet build_ext --inplace
+	LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
+	  PYTHONPATH=build/sanitized/src $(BIN)/python -m pytest -n auto --timeout 600 tests/fastpath tests/test_bulk_keys.py
 
 check: install format-check lint types imports proto-check test ## Everything that CI checks
 

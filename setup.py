@@ -1,15 +1,28 @@
-"""The one thing that pyproject.toml can't say: the compiled module, which an installation can do without."""
+"""The one thing that pyproject.toml can't say: the compiled modules, which an installation can do without."""
+
+from pathlib import Path
 
 from setuptools import Extension, setup
 
+
+def kernel(name: str, source: str, *parts: str) -> Extension:
+    """A module that is compiled where there is a C compiler; without one Python does the same, more slowly."""
+    return Extension(
+        name,
+        sources=[source],
+        depends=["src/resolver_grpc/blake2b.h", *parts],
+        extra_compile_args=["-O3", "-g0"],
+        optional=True,
+    )
+
+
 setup(
     ext_modules=[
-        Extension(
-            "resolver_grpc._bulk_keys",
-            sources=["src/resolver_grpc/_bulk_keys.pyx"],
-            depends=["src/resolver_grpc/blake2b.h"],
-            extra_compile_args=["-O3", "-g0"],
-            optional=True,  # without a C compiler the same keys are made in Python
-        )
+        kernel("resolver_grpc._bulk_keys", "src/resolver_grpc/_bulk_keys.pyx"),
+        kernel(
+            "resolver_grpc.fastpath._kernel",
+            "src/resolver_grpc/fastpath/_kernel.pyx",
+            *map(str, sorted(Path("src/resolver_grpc/fastpath").glob("*.pxi"))),
+        ),
     ]
 )

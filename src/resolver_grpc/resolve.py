@@ -81,8 +81,7 @@ class Resolver:
         Raises:
             NotYetValidError: the instant lies before the index's register date.
         """
-        if instant < self._valid_from:
-            raise NotYetValidError("the snapshot's register date lies in the future; serve an older snapshot")
+        self.check_instant(instant)
         day = self._day_at(instant)
         asked = [self._ask(query) for query in queries]
         found = iter(self._index.find([ask.key for ask in asked if isinstance(ask, _Asked)]))
@@ -92,6 +91,17 @@ class Resolver:
             else Decision(Route.REJECT, ask.reason, ask.field)
             for ask in asked
         ]
+
+    def check_instant(self, instant: int) -> None:
+        """Refuses an instant that nothing is answered at.
+
+        Raises:
+            NotYetValidError: it lies before the index's register date.
+            SnapshotError: no index can be judged at it, or this one is closed.
+        """
+        if instant < self._valid_from:
+            raise NotYetValidError("the snapshot's register date lies in the future; serve an older snapshot")
+        self._day_at(instant)
 
     def _day_at(self, instant: int) -> _Day:
         if self._day is None or not self._day.facts.hold_at(instant):

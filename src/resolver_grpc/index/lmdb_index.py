@@ -7,7 +7,10 @@ first answer, or ahead by ``touch``. Facts, columns and roads lie in memory.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from resolver_grpc.errors import SnapshotError
 from resolver_grpc.index.columns import ColumnCipher
@@ -20,6 +23,7 @@ from resolver_grpc.index.layout import (
     NUMBER_COLUMN,
     POSTING_BIT,
     POSTINGS_DATABASE,
+    STREET_SHARED,
     bucket_of,
 )
 from resolver_grpc.index.lmdb_file import LmdbFile
@@ -33,6 +37,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from resolver_grpc.index.reader import FactSets
+
+
+class RawIndex(NamedTuple):
+    """Where an index lies in memory, for a machine that reads bytes; void once the index is closed.
+
+    Attributes:
+        pages: the page of each bucket.
+        owners: ordinals lie below.
+        postings: numbers of posting lists lie below.
+        checked: for each page whether it was checked: the others may not be answered from.
+        shared_streets: the keys of the streets that several roads share.
+        numbers: the owners' numbers, ``NUMBER_BYTES`` each, shorter ones with zeros behind them.
+        address_numbers: the numbers of the owners' addresses.
+    """
+
+    pages: list[memoryview]
+    owners: int
+    postings: int
+    checked: bytearray
+    shared_streets: list[bytes]
+    numbers: npt.NDArray[np.uint8]
+    address_numbers: npt.NDArray[np.uint32]
 
 
 class LmdbIndex:
@@ -69,6 +95,30 @@ class LmdbIndex:
     def owners(self) -> int:
         """See ``Index``."""
         return self._header.owners
+
+    @property
+    def raw(self) -> RawIndex:
+        """Where the index lies in memory.
+
+        Raises:
+            SnapshotError: the index is closed.
+        """
+        self._check_open()
+        streets = [key for key, tag in self._roads.items() if tag == STREET_SHARED]
+        numbers = np.ascontiguousarray(self._numbers).view(np.uint8)
+        addresses = self._address_numbers.astype(np.uint32, copy=False)
+        return RawIndex(self._pages, self.owners, self._header.postings, self._checked, streets, numbers, addresses)
+
+    def posting(self, number: int) -> memoryview:
+        """Gives the bytes of a posting list, checked; void once the index is closed.
+
+        Raises:
+            SnapshotError: it could give a wrong answer, or the index is closed.
+        """
+        self._check_open()
+        value = self._file.get(POSTINGS_DATABASE, INTEGER_KEY.pack(number))
+        decode_posting(value, self.owners)
+        return value
 
     def touch(self) -> None:
         """Brings every page into memory and checks it, so that no query waits for either.

@@ -6,9 +6,9 @@ alone. ``ResolveStreamRequest`` has the fields of ``ResolveBatchRequest``, so on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeAlias, TypeVar, cast
 
 from google.protobuf.message import DecodeError, Message
 
@@ -18,6 +18,10 @@ from resolver_grpc.policy import POLICY_VERSION
 from resolver_grpc.resolve import Resolver
 from resolver_grpc.server.counting import count_queries
 from resolver_grpc.snapshot.manifest import Manifest
+from resolver_grpc.v1.decision_pb2 import Decision as DecisionRow
+from resolver_grpc.v1.decision_pb2 import Reason as ReasonNumber
+from resolver_grpc.v1.decision_pb2 import Route as RouteNumber
+from resolver_grpc.v1.decision_pb2 import Target as TargetRow
 from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchRequest, ResolveBatchResponse
 
 Request = TypeVar("Request", bound=Message)
@@ -25,11 +29,17 @@ Request = TypeVar("Request", bound=Message)
 MAX_QUERIES = 10_000
 MAX_REQUEST_BYTES = 8 * 1024 * 1024
 """Room for 10,000 queries with long addresses; past it gRPC itself answers RESOURCE_EXHAUSTED."""
+QUERIES_AT_ONCE = 4
+"""Queries that the plain way resolves before it lets others go first; most take a tenth of a millisecond."""
+
+
+Steps: TypeAlias = Generator[None, None, bytes]
+"""An answer under way: it lets others go first at each step, and returns the response in wire format."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """Answers requests from one snapshot.
+    """Answers requests from one snapshot, the plain way.
 
     Attributes:
         resolver: resolves against the snapshot's index.
@@ -46,14 +56,18 @@ class Batches:
     as_of: int | None = None
 
     def answer(self, request: bytes, instant: int) -> bytes:
-        """Resolves one request.
+        """Resolves one request at once; see ``steps``."""
+        return finish(self.steps(request, instant))
+
+    def steps(self, request: bytes, instant: int) -> Steps:
+        """Resolves one request, some queries at a time.
 
         Args:
             request: a ``ResolveBatchRequest`` or ``ResolveStreamRequest`` in wire format.
             instant: seconds of UTC, at which every query is judged.
 
         Returns:
-            The response in wire format.
+            The response in wire format, by steps of about half a millisecond.
 
         Raises:
             MalformedRequestError: the bytes are no request.
@@ -67,26 +81,60 @@ class Batches:
                 "the request holds too many queries; split it", max_queries=MAX_QUERIES, queries=queries_held
             )
         message = parse_message(ResolveBatchRequest, request)
-        sender = self.senders.get(message.sender_id)
+        sender = self.sender(message.sender_id)
+        queries: Sequence[Query] = message.queries
+        self.resolver.check_instant(instant)
+        response = self.response()
+        for first in range(0, len(queries), QUERIES_AT_ONCE):
+            if first:
+                yield
+            some = queries[first : first + QUERIES_AT_ONCE]
+            decisions = self.resolver.resolve(some, sender, instant, personal_content=message.personal_content)
+            response.decisions.extend(map(decision_row, some, decisions))
+        return response.SerializeToString()
+
+    def sender(self, sender_id: str) -> Sender:
+        """The onboarded sender of an id.
+
+        Raises:
+            UnknownSenderError: there is none.
+        """
+        sender = self.senders.get(sender_id)
         if sender is None:
             raise UnknownSenderError("the sender is not onboarded; check sender_id")
-        queries: Sequence[Query] = message.queries
-        decisions = self.resolver.resolve(queries, sender, instant, personal_content=message.personal_content)
-        return self._write(queries, decisions)
+        return sender
 
-    def _write(self, queries: Sequence[Query], decisions: Sequence[Decision]) -> bytes:
-        response = ResolveBatchResponse(
+    def response(self) -> ResolveBatchResponse:
+        """A response without decisions."""
+        return ResolveBatchResponse(
             snapshot_id=self.manifest.snapshot_id,
             change_sequence=self.manifest.change_sequence,
             policy_version=POLICY_VERSION,
         )
-        for query, decision in zip(queries, decisions, strict=True):
-            row = response.decisions.add(
-                reference=query.reference, route=decision.route, reason=decision.reason, field=decision.field
-            )
-            for target in decision.targets:
-                row.targets.add(number=target.number, forwarding_address=target.forwarding_address)
-        return response.SerializeToString()
+
+
+def finish(steps: Steps) -> bytes:
+    """Takes all steps of an answer one after the other."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            response: bytes = end.value
+            return response
+
+
+def decision_row(query: Query, decision: Decision) -> DecisionRow:
+    """A decision as the wire has it, with the reference of its query."""
+    targets = [
+        TargetRow(number=target.number, forwarding_address=target.forwarding_address) for target in decision.targets
+    ]
+    return DecisionRow(
+        reference=query.reference,
+        route=cast("RouteNumber.ValueType", decision.route),
+        reason=cast("ReasonNumber.ValueType", decision.reason),
+        field=decision.field,
+        targets=targets,
+    )
 
 
 def parse_message(message_type: type[Request], data: bytes) -> Request:

@@ -1,11 +1,13 @@
-"""How many queries a request holds, before any of them is read.
+"""How many queries a request holds, before any of them is read; and a request of queries that were not read.
 
-What belongs here: the counting, and nothing of what a query says. A query that protobuf has read takes more
+What belongs here: the framing, and nothing of what a query says. A query that protobuf has read takes more
 than a hundred times the two bytes of an empty one on the wire, so that a request within the byte limit could
 take a gigabyte of memory: it is to be refused before that.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -44,3 +46,15 @@ def count_queries(request: bytes) -> int:
         return len(_UnreadRequest.FromString(request).queries)  # type: ignore[attr-defined]  # made at run time
     except DecodeError:
         raise MalformedRequestError("the bytes are no ResolveBatchRequest") from None
+
+
+def frame_queries(queries: Sequence[bytes]) -> bytes:
+    """Makes a request of some queries of another.
+
+    Within a request protobuf reads a query as it did there; by itself it would take groups nested one deeper.
+
+    Args:
+        queries: queries in wire format.
+    """
+    request: bytes = _UnreadRequest(queries=queries).SerializeToString()
+    return request

@@ -7,6 +7,7 @@ When that is to be done is ``reload.py``'s.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -16,10 +17,13 @@ from typing import NamedTuple
 
 from resolver_grpc.canonical import CANONICAL_VERSION
 from resolver_grpc.errors import ConfigurationError
+from resolver_grpc.fastpath.machine import choose_way
+from resolver_grpc.fastpath.way import FastWay
 from resolver_grpc.keys import MasterKey
 from resolver_grpc.model import Sender
 from resolver_grpc.resolve import Resolver
 from resolver_grpc.server.batch import Batches
+from resolver_grpc.server.fast_batches import FastBatches
 from resolver_grpc.server.sighting import Sighting
 from resolver_grpc.snapshot.store import Snapshot, open_snapshot
 from resolver_grpc.times import register_window
@@ -31,17 +35,22 @@ class Served:
 
     Attributes:
         snapshot: the open snapshot.
-        batches: answers requests from it.
+        batches: answers requests from it, the fast way or the plain way.
         valid_from: the instant from which on it answers.
         horizon: the instant from which on it is stale.
         sighting: as what it was seen in its store; None where it stands in none.
     """
 
     snapshot: Snapshot
-    batches: Batches
+    batches: FastBatches | Batches
     valid_from: int
     horizon: int
     sighting: Sighting | None = None
+
+    @property
+    def plain(self) -> Batches:
+        """Answers requests from it the plain way."""
+        return self.batches.plain if isinstance(self.batches, FastBatches) else self.batches
 
     @property
     def generation(self) -> int:
@@ -67,8 +76,14 @@ def open_served(
             f"--as-of lies before the snapshot's register date {register_date}; replay that day or a later one"
         )
     resolver = Resolver(snapshot.index, key.index_keys, valid_from)
-    batches = Batches(resolver, snapshot.manifest, senders, horizon, as_of)
-    return Served(snapshot, batches, valid_from, horizon, sighting)
+    plain = Batches(resolver, snapshot.manifest, senders, horizon, as_of)
+    return Served(snapshot, _answering(plain, snapshot, key), valid_from, horizon, sighting)
+
+
+def _answering(plain: Batches, snapshot: Snapshot, key: MasterKey) -> FastBatches | Batches:
+    """Answers the fast way, where that is wanted and compiled."""
+    kernel, _ = choose_way(os.environ)
+    return FastBatches(plain, FastWay(kernel, snapshot.index, key.index_keys)) if kernel else plain
 
 
 class Refusal(NamedTuple):

@@ -1,0 +1,56 @@
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from numpy import uint8, uint32
+from numpy.typing import NDArray
+
+class PageSet:
+    def __init__(
+        self, pages: list[memoryview], owners: int, postings: int, checked: bytearray, streets: list[bytes]
+    ) -> None: ...
+    def hold(self, number: int, posting: memoryview) -> None: ...
+
+class Judge:
+    def __init__(
+        self,
+        owner_flags: NDArray[uint8],
+        relation_flags: NDArray[uint8],
+        numbers: NDArray[uint8],
+        address_numbers: NDArray[uint32],
+        policy_flags: int,
+        reach: bytes,
+        several: bytes,
+        routes: bytes,
+        reasons: bytes,
+        reaches: bytes,
+        with_number: bytes,
+        left: bytes,
+        extra: int,
+    ) -> None: ...
+
+_Step: TypeAlias = tuple[int, int, int, int, int, int, bool]
+_Recipe: TypeAlias = tuple[int, int, int, int, int, int, int, bool, bool, list[_Step]]
+_Fold: TypeAlias = tuple[Callable[[str], str], int, int, int] | tuple[bytes, bytes, int]
+
+class Kernel:
+    def __init__(
+        self,
+        secret: bytes,
+        separator: int,
+        street_kind: int,
+        recipes: list[_Recipe],
+        folds: Sequence[_Fold],
+        ordinary: bytes,
+        seed: int,
+    ) -> None: ...
+    def memories(self) -> list[tuple[int, int]]: ...
+
+class Batch:
+    usual: bool
+    sender_id: bytes
+    personal_content: bool
+    count: int
+    def __init__(self, kernel: Kernel, request: bytes, most: int) -> None: ...
+    def row(self, number: int) -> bytes: ...
+    def run(self, pages: PageSet, judge: Judge, first: int) -> tuple[int, list[int], list[int]]: ...
+    def write(self, judge: Judge, plain: dict[int, bytes]) -> bytes: ...

@@ -1,0 +1,118 @@
+"""How owners stand at an instant, as the kernel looks it up: one byte for each, and four bits of relations.
+
+What belongs here: from sets of owners to flags. The sets change by few owners from one instant to the next, so that
+what changed is flipped in a copy; a batch under way keeps the flags that it began with.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from pyroaring import FrozenBitMap
+
+from resolver_grpc.index.pages import Ordinals
+from resolver_grpc.index.reader import FactSets
+from resolver_grpc.model import Fact, Kind, Relation, Sender, SenderClass
+from resolver_grpc.policy import compiled
+from resolver_grpc.policy.reach import condition, reachable
+
+Flags: TypeAlias = npt.NDArray[np.uint8]
+
+CONTESTED: Final = 1 << 1
+BY_ADDRESS: Final = 1 << 5
+BY_EMAIL: Final = 1 << 6
+OPEN: Final = 1 << 7
+POLICY_FLAGS: Final = compiled.EXEMPT | compiled.FORWARDING
+"""The flags of an owner that the policy's code takes as they are; those of relations have their own array."""
+
+REACH: Final = {
+    Kind.FULL_NAME: BY_ADDRESS,
+    Kind.FIRST_NAME: BY_ADDRESS,
+    Kind.ADDRESS: BY_ADDRESS,
+    Kind.EMAIL: BY_EMAIL,
+    Kind.CPR: OPEN,
+    Kind.CVR: OPEN,
+}
+"""The flag that a candidate of each kind has; the kinds with one condition share it."""
+
+_ONE_OF: Final = {flag: kind for kind, flag in REACH.items()}
+_RELATIONS: Final = {
+    Relation.OPTED_OUT: compiled.OPTED_OUT >> 1,
+    Relation.BOUND: compiled.BOUND >> 1,
+    Relation.SUBSCRIBED: compiled.SUBSCRIBED >> 1,
+}
+_ODD_SHIFT: Final = 4
+_NOBODY: Final = FrozenBitMap()
+_SENDERS: Final = 32
+
+
+class _Flagged(NamedTuple):
+    """Flags, and the sets that they were made of."""
+
+    flags: Flags
+    sets: Mapping[int, FrozenBitMap]
+
+
+class Standing:
+    """The flags of all owners of an index, carried from instant to instant.
+
+    Args:
+        owners: how many owners there are.
+    """
+
+    def __init__(self, owners: int) -> None:
+        self._owners = owners
+        self._of_owners: dict[SenderClass, _Flagged] = {}
+        self._of_relations: OrderedDict[str, _Flagged] = OrderedDict()
+
+    def owner_flags(self, facts: FactSets, sender_class: SenderClass) -> Flags:
+        """What holds of each owner (owners,) for senders of a class; not to be written to."""
+        held = self._of_owners.get(sender_class) or _Flagged(np.zeros(self._owners, np.uint8), {})
+        sets = {flag: reachable(condition(kind, sender_class), facts) for flag, kind in _ONE_OF.items()}
+        sets |= {
+            compiled.EXEMPT: facts[Fact.EXEMPT],
+            compiled.FORWARDING: facts[Fact.FORWARDING],
+            CONTESTED: facts[Fact.CONTESTED],
+        }
+        self._of_owners[sender_class] = found = _carried(held, sets, _flip)
+        return found.flags
+
+    def relation_flags(self, facts: FactSets, sender: Sender) -> Flags:
+        """What stands between each owner and a sender, four bits each ((owners + 1) // 2,); not to be written to.
+
+        Of the senders who were asked for longest ago the flags are made anew.
+        """
+        held = self._of_relations.pop(sender.id, None) or _Flagged(np.zeros((self._owners + 1) // 2, np.uint8), {})
+        sets = {flag: facts[relation.to(sender.id)] for relation, flag in _RELATIONS.items()}
+        self._of_relations[sender.id] = found = _carried(held, sets, _flip_half)
+        if len(self._of_relations) > _SENDERS:
+            self._of_relations.popitem(last=False)
+        return found.flags
+
+
+def _carried(
+    held: _Flagged, sets: Mapping[int, FrozenBitMap], flip: Callable[[Flags, Ordinals, int], None]
+) -> _Flagged:
+    """Makes the flags of other sets, in a copy where anything changed."""
+    changes = {flag: owners ^ held.sets.get(flag, _NOBODY) for flag, owners in sets.items()}
+    if not any(changes.values()):
+        return _Flagged(held.flags, sets)
+    flags = held.flags.copy()
+    for flag, owners in changes.items():
+        flip(flags, np.frombuffer(owners.to_array(), np.uint32), flag)
+    return _Flagged(flags, sets)
+
+
+def _flip(flags: Flags, owners: Ordinals, flag: int) -> None:
+    flags[owners] ^= np.uint8(flag)
+
+
+def _flip_half(flags: Flags, owners: Ordinals, flag: int) -> None:
+    """Flips a bit of half a byte; two owners who share a byte are never flipped at once."""
+    is_odd = (owners & 1).astype(np.bool_)
+    flags[owners[~is_odd] >> 1] ^= np.uint8(flag)
+    flags[owners[is_odd] >> 1] ^= np.uint8(flag << _ODD_SHIFT)

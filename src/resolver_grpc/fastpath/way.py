@@ -1,0 +1,116 @@
+"""The fast way through one snapshot's index: its pages and owners as the kernel takes them.
+
+What belongs here: bringing the kernel, the index, the sets of an instant and a sender's compiled policy together.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
+
+from resolver_grpc.fastpath.machine import set_up
+from resolver_grpc.fastpath.standing import CONTESTED, POLICY_FLAGS, REACH, Standing
+from resolver_grpc.index.lmdb_index import LmdbIndex
+from resolver_grpc.index.reader import FactSets
+from resolver_grpc.keys import IndexKeys
+from resolver_grpc.model import Kind, Route, Sender
+from resolver_grpc.policy.compiled import PERSONAL_CONTENT, compile_policy
+
+if TYPE_CHECKING:
+    from resolver_grpc.fastpath._kernel import Batch, Judge, PageSet
+
+_TABLE: Final = 8
+_SENDERS: Final = 1024
+
+_compiled = lru_cache(_SENDERS)(compile_policy)
+
+
+def _by_number(found: dict[Kind, int] | dict[Route, int]) -> bytes:
+    """A table by number; 0 for what is not named."""
+    table = bytearray(_TABLE)
+    for number, value in found.items():
+        table[number] = value
+    return bytes(table)
+
+
+_REACH: Final = _by_number(REACH)
+_SEVERAL: Final = _by_number({Kind.EMAIL: CONTESTED})
+_WITH_NUMBER: Final = _by_number({Route.MAILBOX: 1})
+# Forwarding addresses are few, and lie where Python finds them.
+_LEFT: Final = _by_number({Route.FORWARD: 1})
+
+
+class FastWay:
+    """What the kernel needs to know of one index; it is of use as long as the index is open.
+
+    Args:
+        kernel: the compiled module.
+        index: the open index.
+        keys: makes the index's keys.
+    """
+
+    def __init__(self, kernel: ModuleType, index: LmdbIndex, keys: IndexKeys) -> None:
+        self._kernel = kernel
+        self._machine = set_up(kernel, keys)
+        self._index = index
+        raw = self._raw = index.raw
+        self._pages: PageSet = kernel.PageSet(raw.pages, raw.owners, raw.postings, raw.checked, raw.shared_streets)
+        self._standing = Standing(self._raw.owners)
+        self._facts: FactSets | None = None
+        self._judges: dict[tuple[Sender, bool], Judge] = {}
+
+    def batch(self, request: bytes, most: int) -> Batch:
+        """Reads how a request is framed; see the kernel's ``Batch``."""
+        batch: Batch = self._kernel.Batch(self._machine, request, most)
+        return batch
+
+    def run(self, batch: Batch, judge: Judge, first: int) -> tuple[int, list[int]]:
+        """Resolves a slice of a batch; see the kernel's ``Batch.run``.
+
+        Posting lists that it meets for the first time are looked up for the next time.
+
+        Returns:
+            How many rows the slice has, and which of them the plain way is to resolve.
+
+        Raises:
+            SnapshotError: the index is damaged or closed.
+        """
+        done, left, wanted = batch.run(self._pages, judge, first)
+        for number in wanted:
+            self._pages.hold(number, self._index.posting(number))
+        return done, left
+
+    def judge(self, sender: Sender, instant: int, *, personal_content: bool) -> Judge:
+        """What decides for a sender at an instant.
+
+        Raises:
+            SnapshotError: the index is closed, or no snapshot can be judged at that instant.
+        """
+        facts = self._index.facts_at(instant)
+        if facts is not self._facts:
+            self._facts = facts
+            self._judges = {}
+        asked = sender, personal_content
+        if asked not in self._judges:
+            self._judges[asked] = self._make_judge(facts, sender, PERSONAL_CONTENT if personal_content else 0)
+        return self._judges[asked]
+
+    def _make_judge(self, facts: FactSets, sender: Sender, extra: int) -> Judge:
+        policy = _compiled(sender)
+        judge: Judge = self._kernel.Judge(
+            self._standing.owner_flags(facts, sender.sender_class),
+            self._standing.relation_flags(facts, sender),
+            self._raw.numbers,
+            self._raw.address_numbers,
+            POLICY_FLAGS,
+            _REACH,
+            _SEVERAL,
+            policy.routes,
+            policy.reasons,
+            policy.reaches_resident,
+            _WITH_NUMBER,
+            _LEFT,
+            extra,
+        )
+        return judge

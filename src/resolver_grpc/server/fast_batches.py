@@ -1,0 +1,83 @@
+"""A request's bytes to a response's bytes, the fast way: the kernel decides what it can, the plain way the rest.
+
+What is unusual about the whole request is the plain way's, too: it words every refusal. Both give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from resolver_grpc.errors import ResolverError
+from resolver_grpc.fastpath.way import FastWay
+from resolver_grpc.model import Query, Sender
+from resolver_grpc.server.batch import MAX_QUERIES, QUERIES_AT_ONCE, Batches, Steps, decision_row, finish, parse_message
+from resolver_grpc.server.counting import frame_queries
+from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchRequest
+
+if TYPE_CHECKING:
+    from resolver_grpc.fastpath._kernel import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class FastBatches:
+    """Answers requests from one snapshot.
+
+    Attributes:
+        plain: answers the plain way.
+        way: the fast way through the same snapshot's index.
+    """
+
+    plain: Batches
+    way: FastWay
+
+    @property
+    def as_of(self) -> int | None:
+        """The instant that everything is judged at, where a past day is replayed."""
+        return self.plain.as_of
+
+    @property
+    def senders(self) -> Mapping[str, Sender]:
+        """The onboarded senders by id."""
+        return self.plain.senders
+
+    def answer(self, request: bytes, instant: int) -> bytes:
+        """Resolves one request at once; see ``Batches``."""
+        return finish(self.steps(request, instant))
+
+    def steps(self, request: bytes, instant: int) -> Steps:
+        """Resolves one request, some queries at a time; see ``Batches``."""
+        batch = self.way.batch(request, MAX_QUERIES)
+        sender = self.senders.get(batch.sender_id.decode()) if batch.usual else None
+        if sender:
+            with suppress(ResolverError):
+                return (yield from self._resolve(batch, sender, instant))
+        # A request that is to be refused, and what is refused in it first, is the plain way's.
+        return (yield from self.plain.steps(request, instant))
+
+    def _resolve(self, batch: Batch, sender: Sender, instant: int) -> Steps:
+        self.plain.resolver.check_instant(instant)
+        judge = self.way.judge(sender, instant, personal_content=batch.personal_content)
+        written: list[bytes] = []
+        done = 0
+        while done < batch.count:
+            if done:
+                yield
+            rows, left = self.way.run(batch, judge, done)
+            others: dict[int, bytes] = {}
+            for first in range(0, len(left), QUERIES_AT_ONCE):
+                if first:
+                    yield
+                some = left[first : first + QUERIES_AT_ONCE]
+                others |= zip(some, self._plainly(batch, some, sender, instant), strict=True)
+            written.append(batch.write(judge, others))
+            done += rows
+        return b"".join([*written, self.plain.response().SerializeToString()])
+
+    def _plainly(self, batch: Batch, rows: Sequence[int], sender: Sender, instant: int) -> list[bytes]:
+        request = frame_queries([batch.row(row) for row in rows])
+        queries: Sequence[Query] = parse_message(ResolveBatchRequest, request).queries
+        decisions = self.plain.resolver.resolve(queries, sender, instant, personal_content=batch.personal_content)
+        return [decision_row(*pair).SerializeToString() for pair in zip(queries, decisions, strict=True)]
