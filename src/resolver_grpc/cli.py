@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import click
 
-from resolver_grpc.client.command import resolve
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.index.layout import FOREVER
-from resolver_grpc.keys import create_key_file, read_key_file
+from resolver_grpc.keys import create_key_file
 from resolver_grpc.policy.table import table_markdown
 from resolver_grpc.program import one_line_errors
+from resolver_grpc.server.listening import check_listen_address
+from resolver_grpc.server.log import silence_grpc
+from resolver_grpc.server.plan import Plan
+from resolver_grpc.server.supervising import supervise
 from resolver_grpc.times import parse_time
 
 _EXISTING = click.Path(path_type=Path)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """The commands; ``resolve`` is loaded when it is asked for, with gRPC, which a supervisor is not to touch."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), "resolve"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "resolve":
+            return super().get_command(ctx, cmd_name)
+        from resolver_grpc.client.command import resolve  # noqa: PLC0415
+
+        return resolve
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="resolver-grpc")
 def main() -> None:
     """Exchanges what a sender knows about its recipients for routing decisions of digital post.
@@ -31,45 +47,40 @@ def main() -> None:
     """
 
 
-main.add_command(resolve)
-
-
 @main.command()
 @click.option("--snapshot", "directory", required=True, type=_EXISTING, help="A snapshot's directory, or a store's.")
 @click.option("--keys", "key_file", required=True, type=_EXISTING, help="The key file it was built with.")
 @click.option("--senders", "senders_file", required=True, type=_EXISTING, help="The onboarded senders, TOML.")
 @click.option("--listen", default="127.0.0.1:50051", show_default=True, help="HOST:PORT, loopback only; port 0: any.")
 @click.option("--as-of", "as_of", help="Judge everything at this instant: a day, or an instant with Z or offset.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="How many processes serve.")
 @one_line_errors()
-def serve(directory: Path, key_file: Path, senders_file: Path, listen: str, as_of: str | None) -> None:
+def serve(directory: Path, key_file: Path, senders_file: Path, listen: str, as_of: str | None, workers: int) -> None:
     """Serves a snapshot, or a store's live generation, over gRPC until SIGTERM or Ctrl-C.
 
     A store is followed: a new live generation is taken up within seconds, between two batches. One that can't be
     served is refused, which log, server info and health tell, and the former one goes on.
+
+    With several workers each is a process that shares the port. One that dies is started again; SIGHUP replaces them
+    one after the other, without a call failing, and so takes up new senders.
 
     Every caller counts as delivery and is told numbers, so that the server listens on the loopback only.
 
     \b
     Examples:
       resolver-grpc serve --snapshot snapshot --keys index.key --senders senders.toml
+      resolver-grpc serve --snapshot /srv/resolver/store --keys index.key --senders senders.toml --workers 4
       resolver-grpc serve --snapshot /srv/resolver/store --keys index.key --senders senders.toml \\
           --listen 127.0.0.1:50052 --as-of 2026-11-01T12:00:00Z
     """
-    from resolver_grpc.server.app import check_listen_address, run  # noqa: PLC0415 - gRPC is slow to load
-    from resolver_grpc.server.reload import Store  # noqa: PLC0415
-    from resolver_grpc.server.senders import read_senders  # noqa: PLC0415
-    from resolver_grpc.server.served import open_served  # noqa: PLC0415
-    from resolver_grpc.snapshot.generations import GENERATIONS_FOLDER  # noqa: PLC0415
+    plan = Plan(directory, key_file, senders_file, check_listen_address(listen), _parse_as_of(as_of))
+    if workers > 1:
+        supervise(plan, workers)
+        return
+    silence_grpc()
+    from resolver_grpc.server.app import run  # noqa: PLC0415 - gRPC is slow to load, and no supervisor's
 
-    address = check_listen_address(listen)
-    senders, instant = read_senders(senders_file), _parse_as_of(as_of)
-    key = read_key_file(key_file)
-    store = None
-    if (directory / GENERATIONS_FOLDER).is_dir():
-        # The server's messages name the store wherever it was started.
-        store = Store(directory.absolute(), lambda path, sighting: open_served(path, key, senders, instant, sighting))
-    served = store.open_live() if store else open_served(directory, key, senders, instant)
-    asyncio.run(run(served, address, store))
+    run(plan)
 
 
 def _parse_as_of(text: str | None) -> int | None:

@@ -3,68 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
+import gc
+import os
 import signal
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import grpc
-import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio  # type: ignore[attr-defined]  # the stubs lack it
 from grpc_reflection.v1alpha import reflection
 from structlog.typing import FilteringBoundLogger
 
-from resolver_grpc.errors import ConfigurationError
+from resolver_grpc.errors import ConfigurationError, SnapshotError
+from resolver_grpc.fastpath.machine import choose_way
+from resolver_grpc.keys import read_key_file
 from resolver_grpc.server.batch import MAX_REQUEST_BYTES
 from resolver_grpc.server.health import watch_health
+from resolver_grpc.server.log import make_log
+from resolver_grpc.server.plan import GRACE_SECONDS, Plan
 from resolver_grpc.server.reload import SECONDS_BETWEEN_LOOKS, Reload, Store
+from resolver_grpc.server.senders import read_senders
 from resolver_grpc.server.served import InService, Served, open_served
 from resolver_grpc.server.service import SERVICE_NAME, ResolverService
+from resolver_grpc.snapshot.generations import GENERATIONS_FOLDER
 from resolver_grpc.times import format_instant
 
-__all__ = ["Served", "Server", "check_listen_address", "make_log", "open_served", "run"]
+__all__ = ["Served", "Server", "clock_of", "facts_of", "make_log", "open_plan", "open_served", "run"]
 
-_GRACE_SECONDS = 10
-_OPTIONS = [
+_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
     ("grpc.max_send_message_length", -1),
-    # Two servers that share a port by mistake would answer from two snapshots.
-    ("grpc.so_reuseport", 0),
-]
-
-
-def check_listen_address(listen: str) -> str:
-    """Takes ``HOST:PORT`` of the loopback only: until identities exist, every caller counts as delivery.
-
-    Raises:
-        ConfigurationError: it is no such address, or would be reachable from outside.
-    """
-    host, _, port = listen.rpartition(":")
-    if not port.isdecimal() or not host:
-        raise ConfigurationError("--listen wants HOST:PORT, such as 127.0.0.1:50051")
-    try:
-        loopback = host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise ConfigurationError("--listen takes loopback addresses only, such as 127.0.0.1:50051")
-    return listen
-
-
-def make_log() -> FilteringBoundLogger:
-    """A log of JSON lines on standard error."""
-    log: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.PrintLogger(sys.stderr),
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger("info"),
-    )
-    return log
+)
+# Two servers that share a port by mistake would answer from two snapshots.
+_ALONE = (("grpc.so_reuseport", 0),)
 
 
 class Server:
@@ -77,27 +49,32 @@ class Server:
         store: the store that the snapshot is the live generation of, to be followed; None for a snapshot that
             stands in none.
         interval: seconds between two looks at the store.
+        options: what its gRPC server is told beside the limits of messages; alone on its port unless told.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one choice of the caller's, the last three with a default
         self,
         served: Served,
         clock: Callable[[], int],
         log: FilteringBoundLogger,
         store: Store | None = None,
         interval: float = SECONDS_BETWEEN_LOOKS,
+        *,
+        options: Sequence[tuple[str, int]] = _ALONE,
     ) -> None:
         self._in_service = InService(served)
         self._clock = clock
         self._reload = Reload(store, self._in_service, clock, log) if store else None
         self._interval = interval
         self._health = aio.HealthServicer()
-        self._server = grpc.aio.server(options=_OPTIONS)
+        self._server = grpc.aio.server(options=[*_OPTIONS, *options])
         self._server.add_generic_rpc_handlers((ResolverService(self._in_service, clock, log).handler(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
         reflection.enable_server_reflection((SERVICE_NAME, health_name, reflection.SERVICE_NAME), self._server)
+        self._log = log
         self._watching: asyncio.Task[None] | None = None
+        self._touching: asyncio.Task[None] | None = None
         self._reloading: asyncio.Task[None] | None = None
 
     async def start(self, listen: str) -> int:
@@ -117,7 +94,17 @@ class Server:
         if self._reload:
             self._reloading = asyncio.create_task(self._reload.watch(self._interval))
         await self._server.start()
+        self._touching = asyncio.create_task(self._touch())
         return port
+
+    async def _touch(self) -> None:
+        """Checks every page while the first queries are answered: until a page was checked, its answers take longer."""
+        with self._in_service.batch() as served:
+            try:
+                await asyncio.to_thread(served.snapshot.index.touch)
+            except SnapshotError as error:
+                # Whoever asks for what stands there is refused; the rest is whole.
+                self._log.error("snapshot damaged", reason=error.message)
 
     async def stop(self) -> None:
         """Drains: health turns NOT_SERVING, calls under way are finished, then the snapshot is closed.
@@ -129,33 +116,62 @@ class Server:
         if self._watching:
             self._watching.cancel()
         await self._health.enter_graceful_shutdown()
-        await self._server.stop(_GRACE_SECONDS)
+        await self._server.stop(GRACE_SECONDS)
+        if self._touching:
+            await self._touching
         if self._reloading:
             await self._reloading
         await self._in_service.close()
 
 
-async def run(served: Served, listen: str, store: Store | None = None) -> None:
-    """Serves until SIGTERM or SIGINT, then drains and closes the snapshot.
+def open_plan(plan: Plan) -> tuple[Served, Store | None]:
+    """Opens what a server is to serve.
 
-    Args:
-        served: what to serve.
-        listen: ``HOST:PORT``.
-        store: the store to follow, where that is its live generation.
+    What is open by then lives as long as the process does, and the garbage collector need not look at it again.
+
+    Returns:
+        The open snapshot, and the store to follow where it is the live generation of one.
 
     Raises:
-        ConfigurationError: nothing can be bound to that address.
+        ConfigurationError: the senders can't be read, or the instant to replay lies before the register date.
+        KeyFileError: the key file is refused.
+        SnapshotError: the snapshot is missing, damaged, foreign or of another format.
     """
+    senders, key = read_senders(plan.senders_file), read_key_file(plan.key_file)
+    store = None
+    if (plan.directory / GENERATIONS_FOLDER).is_dir():
+        # The server's messages name the store wherever it was started.
+        store = Store(
+            plan.directory.absolute(), lambda path, sighting: open_served(path, key, senders, plan.as_of, sighting)
+        )
+    served = store.open_live() if store else open_served(plan.directory, key, senders, plan.as_of)
+    gc.collect()
+    gc.freeze()
+    return served, store
+
+
+def run(plan: Plan) -> None:
+    """Serves, alone on its port, until SIGTERM or SIGINT, then drains and closes the snapshot.
+
+    Raises:
+        ConfigurationError: nothing can be bound to the address, or as ``open_plan`` says.
+        KeyFileError: likewise.
+        SnapshotError: likewise.
+    """
+    served, store = open_plan(plan)
+    asyncio.run(_run(served, plan.listen, store))
+
+
+async def _run(served: Served, listen: str, store: Store | None) -> None:
     log = make_log()
-    as_of = served.batches.as_of
-    server = Server(served, _wall_clock if as_of is None else lambda: as_of, log, store)
+    server = Server(served, clock_of(served), log, store)
     stop = asyncio.Event()
     # Before anybody is told that the server is there, who might then end it.
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
         port = await server.start(listen)
-        _tell_start(log, served, f"{listen.rpartition(':')[0]}:{port}")
+        log.info("serving", address=f"{listen.rpartition(':')[0]}:{port}", **facts_of(served))
         await stop.wait()
         log.info("draining")
     finally:
@@ -163,17 +179,23 @@ async def run(served: Served, listen: str, store: Store | None = None) -> None:
     log.info("stopped")
 
 
-def _tell_start(log: FilteringBoundLogger, served: Served, address: str) -> None:
+def facts_of(served: Served) -> dict[str, object]:
+    """What a log tells of what is served."""
     as_of = served.batches.as_of
-    log.info(
-        "serving",
-        address=address,
-        generation=served.generation or None,
-        snapshot_id=served.snapshot.manifest.snapshot_id,
-        register_date=served.snapshot.manifest.register_date,
-        as_of=None if as_of is None else format_instant(as_of),
-        senders=len(served.batches.senders),
-    )
+    return {
+        "generation": served.generation or None,
+        "snapshot_id": served.snapshot.manifest.snapshot_id,
+        "register_date": served.snapshot.manifest.register_date,
+        "as_of": None if as_of is None else format_instant(as_of),
+        "senders": len(served.batches.senders),
+        "way": choose_way(os.environ)[1],
+    }
+
+
+def clock_of(served: Served) -> Callable[[], int]:
+    """Tells the instant that everything is judged at: now, or the one that is replayed."""
+    as_of = served.batches.as_of
+    return _wall_clock if as_of is None else lambda: as_of
 
 
 def _wall_clock() -> int:
