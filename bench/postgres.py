@@ -1,8 +1,9 @@
 """PostgreSQL as the yardstick: a server of its own in a temporary folder, loaded and indexed with pairs.
 
-What belongs here: starting, loading, timing, stopping. Nothing of the system's own databases is touched: the
-server listens on a socket in its folder only. It is set up for loading, and as durable as it comes: fsync is
-on, and a table that is copied into in the transaction that made it needs no log (``wal_level = minimal``).
+What belongs here: starting, loading, timing, stopping; what is asked of it is ``postgres_peer.py``'s. Nothing of the
+system's own databases is touched: the server listens on a socket in its folder only. It is set up for loading, and
+as durable as it comes: fsync is on, and a table that is copied into in the transaction that made it needs no log
+(``wal_level = minimal``).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     import numpy.typing as npt
 
@@ -35,7 +36,7 @@ SETTINGS = {
     "max_parallel_maintenance_workers": "2",
     "autovacuum": "off",
 }
-_ACCOUNT = "postgres"
+ACCOUNT = "postgres"
 _SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _END = b"\xff\xff"
 _CHILDREN_TIMES = slice(13, 15)  # cutime and cstime of proc(5), counted from the state on
@@ -97,9 +98,8 @@ def measure_loading(binaries: Path, stream: Path) -> Loading:
     Raises:
         CalledProcessError: PostgreSQL refused.
     """
-    with _running(binaries) as server:
-        create = "CREATE TABLE pairs (key bytea NOT NULL, ordinal integer NOT NULL)"
-        copied = server.timed("-1", "-c", create, "-c", "COPY pairs FROM STDIN (FORMAT binary)", stdin=stream)
+    with running(binaries) as server:
+        copied = server.copy_pairs(stream)
         indexed = server.timed("-c", "CREATE INDEX pairs_key ON pairs USING btree (key)")
         synced = server.timed("-c", "CHECKPOINT")
         table, index = (int(server.ask(f"SELECT pg_relation_size('{name}')")) for name in ("pairs", "pairs_key"))
@@ -107,9 +107,21 @@ def measure_loading(binaries: Path, stream: Path) -> Loading:
 
 
 @dataclass(frozen=True, slots=True)
-class _Server:
+class Server:
+    """A server that runs.
+
+    Attributes:
+        binaries: the folder of its programs.
+        folder: where it keeps everything, its socket too.
+    """
+
     binaries: Path
     folder: Path
+
+    def copy_pairs(self, stream: Path) -> float:
+        """Copies the stream into a new table ``pairs`` and tells how many seconds it took."""
+        create = "CREATE TABLE pairs (key bytea NOT NULL, ordinal integer NOT NULL)"
+        return self.timed("-1", "-c", create, "-c", "COPY pairs FROM STDIN (FORMAT binary)", stdin=stream)
 
     def timed(self, *words: str, stdin: Path | None = None) -> float:
         """Runs psql and tells how many seconds it took."""
@@ -119,37 +131,46 @@ class _Server:
             return time.perf_counter() - started
 
     def ask(self, query: str) -> str:
+        """Gives what a query answers, as psql prints it without headings."""
         return subprocess.run(self._psql("-At", "-c", query), check=True, capture_output=True, text=True).stdout
 
     def cpu_seconds(self) -> float:
-        """What the server's processes that ended took: one for each session, and the workers that helped."""
+        """Tells what the server's processes that ended took: one for each session, and the workers that helped."""
         pid = (self.folder / "data" / "postmaster.pid").read_text(encoding="ascii").split()[0]
         after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         return sum(map(int, after_name[_CHILDREN_TIMES])) / os.sysconf("SC_CLK_TCK")
 
     def _psql(self, *words: str) -> list[str | Path]:
-        connection: list[str | Path] = ["-h", self.folder, "-U", _ACCOUNT, "-d", "postgres"]
+        connection: list[str | Path] = ["-h", self.folder, "-U", ACCOUNT, "-d", "postgres"]
         return [self.binaries / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *connection, *words]
 
 
 @contextmanager
-def _running(binaries: Path) -> Iterator[_Server]:
-    """A server in a temporary folder; it refuses to run as root, so root lends it to PostgreSQL's own account."""
+def running(binaries: Path, settings: Mapping[str, str] = SETTINGS) -> Iterator[Server]:
+    """Runs a server in a temporary folder; it refuses to run as root, so root lends it to PostgreSQL's own account.
+
+    Args:
+        binaries: the folder of its programs.
+        settings: what differs from PostgreSQL's own settings.
+
+    Raises:
+        CalledProcessError: PostgreSQL refused.
+    """
     folder = Path(tempfile.mkdtemp(prefix="postgres-"))
     as_root = os.geteuid() == 0
     if as_root:
-        os.chown(folder, pwd.getpwnam(_ACCOUNT).pw_uid, -1)
-    account: list[str | Path] = ["runuser", "-u", _ACCOUNT, "--"] if as_root else []
-    settings = SETTINGS | {"listen_addresses": "", "unix_socket_directories": str(folder)}
-    options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
+        os.chown(folder, pwd.getpwnam(ACCOUNT).pw_uid, -1)
+    account: list[str | Path] = ["runuser", "-u", ACCOUNT, "--"] if as_root else []
+    local = {"listen_addresses": "", "unix_socket_directories": str(folder)}
+    options = " ".join(f"-c {name}='{value}'" for name, value in (dict(settings) | local).items())
     data = folder / "data"
     control = [*account, binaries / "pg_ctl", "-D", data, "-w", "-s", "-l", folder / "log", "-t", "600"]
-    initdb = [*account, binaries / "initdb", "-D", data, "-U", _ACCOUNT, "-A", "trust", "--no-locale", "-E", "UTF8"]
+    initdb = [*account, binaries / "initdb", "-D", data, "-U", ACCOUNT, "-A", "trust", "--no-locale", "-E", "UTF8"]
     try:
         subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd="/")
         subprocess.run([*control, "-o", options, "start"], check=True, cwd="/")
         try:
-            yield _Server(binaries, folder)
+            yield Server(binaries, folder)
         finally:
             subprocess.run([*control, "-m", "fast", "stop"], check=True, cwd="/")
     finally:
