@@ -27,7 +27,7 @@ cdef class PageSet:
     def __cinit__(self, list pages, uint32_t owners, uint32_t postings, const uint8_t[::1] checked, list streets):
         cdef const uint8_t[::1] page
         cdef uint64_t places = 16, number
-        self.kept = pages
+        self.kept = list(pages)
         self.buckets = len(pages)
         self.owners, self.postings = owners, postings
         self.checked = checked

@@ -45,6 +45,7 @@ cdef class Batch:
     cdef readonly bint personal_content
     cdef readonly Py_ssize_t count
     cdef Kernel kernel
+    cdef Judge judge
     cdef bytes request
     cdef uint32_t *starts  # of each row, then of its end
     cdef Row *rows
@@ -58,7 +59,7 @@ cdef class Batch:
     cdef Py_ssize_t first
     cdef Py_ssize_t done
 
-    def __cinit__(self, Kernel kernel, bytes request, Py_ssize_t most):
+    def __cinit__(self, Kernel kernel not None, bytes request, Py_ssize_t most):
         cdef const uint8_t *bytes_of_request = request
         cdef Py_ssize_t size = len(request)
         self.kernel, self.request, self.sender_id = kernel, request, b""
@@ -152,7 +153,7 @@ cdef class Batch:
             raise IndexError("no such rows")
         if judge.owner_flags.shape[0] != pages.owners:
             raise ValueError("the judge is of another index")
-        self.first = first
+        self.first, self.judge = first, judge
         self.done = 0
         fast = self.make_keys(min(self.count - first, ROWS), pages)
         with nogil:
@@ -276,7 +277,12 @@ cdef class Batch:
         Args:
             judge: the one that decided.
             plain: the bytes of the decisions that the plain way made, by row.
+
+        Raises:
+            ValueError: another judge decided, or nothing was decided yet.
         """
+        if judge is not self.judge:
+            raise ValueError("another judge decided these rows")
         cdef Py_ssize_t number, at = 0, size = 0
         cdef Row *row
         cdef bytearray written

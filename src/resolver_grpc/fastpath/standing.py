@@ -47,14 +47,16 @@ _RELATIONS: Final = {
 }
 _ODD_SHIFT: Final = 4
 _NOBODY: Final = FrozenBitMap()
-_SENDERS: Final = 32
+MOST_SENDERS: Final = 32
+"""Of so many senders the flags are kept."""
 
 
 class _Flagged(NamedTuple):
-    """Flags, and the sets that they were made of."""
+    """Flags, the sets that they were made of, and the facts that those come from."""
 
     flags: Flags
     sets: Mapping[int, FrozenBitMap]
+    facts: FactSets | None
 
 
 class Standing:
@@ -71,14 +73,16 @@ class Standing:
 
     def owner_flags(self, facts: FactSets, sender_class: SenderClass) -> Flags:
         """What holds of each owner (owners,) for senders of a class; not to be written to."""
-        held = self._of_owners.get(sender_class) or _Flagged(np.zeros(self._owners, np.uint8), {})
+        held = self._of_owners.get(sender_class) or _Flagged(np.zeros(self._owners, np.uint8), {}, None)
+        if held.facts is facts:
+            return held.flags
         sets = {flag: reachable(condition(kind, sender_class), facts) for flag, kind in _ONE_OF.items()}
         sets |= {
             compiled.EXEMPT: facts[Fact.EXEMPT],
             compiled.FORWARDING: facts[Fact.FORWARDING],
             CONTESTED: facts[Fact.CONTESTED],
         }
-        self._of_owners[sender_class] = found = _carried(held, sets, _flip)
+        self._of_owners[sender_class] = found = _carried(held, sets, facts, _flip)
         return found.flags
 
     def relation_flags(self, facts: FactSets, sender: Sender) -> Flags:
@@ -86,25 +90,30 @@ class Standing:
 
         Of the senders who were asked for longest ago the flags are made anew.
         """
-        held = self._of_relations.pop(sender.id, None) or _Flagged(np.zeros((self._owners + 1) // 2, np.uint8), {})
+        held = self._of_relations.pop(sender.id, None) or _Flagged(
+            np.zeros((self._owners + 1) // 2, np.uint8), {}, None
+        )
         sets = {flag: facts[relation.to(sender.id)] for relation, flag in _RELATIONS.items()}
-        self._of_relations[sender.id] = found = _carried(held, sets, _flip_half)
-        if len(self._of_relations) > _SENDERS:
+        self._of_relations[sender.id] = found = _carried(held, sets, facts, _flip_half)
+        if len(self._of_relations) > MOST_SENDERS:
             self._of_relations.popitem(last=False)
         return found.flags
 
 
 def _carried(
-    held: _Flagged, sets: Mapping[int, FrozenBitMap], flip: Callable[[Flags, Ordinals, int], None]
+    held: _Flagged,
+    sets: Mapping[int, FrozenBitMap],
+    facts: FactSets,
+    flip: Callable[[Flags, Ordinals, int], None],
 ) -> _Flagged:
     """Makes the flags of other sets, in a copy where anything changed."""
     changes = {flag: owners ^ held.sets.get(flag, _NOBODY) for flag, owners in sets.items()}
     if not any(changes.values()):
-        return _Flagged(held.flags, sets)
+        return _Flagged(held.flags, sets, facts)
     flags = held.flags.copy()
     for flag, owners in changes.items():
         flip(flags, np.frombuffer(owners.to_array(), np.uint32), flag)
-    return _Flagged(flags, sets)
+    return _Flagged(flags, sets, facts)
 
 
 def _flip(flags: Flags, owners: Ordinals, flag: int) -> None:

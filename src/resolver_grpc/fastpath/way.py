@@ -6,11 +6,12 @@ What belongs here: bringing the kernel, the index, the sets of an instant and a 
 from __future__ import annotations
 
 from functools import lru_cache
+from threading import Lock
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 from resolver_grpc.fastpath.machine import set_up
-from resolver_grpc.fastpath.standing import CONTESTED, POLICY_FLAGS, REACH, Standing
+from resolver_grpc.fastpath.standing import CONTESTED, MOST_SENDERS, POLICY_FLAGS, REACH, Standing
 from resolver_grpc.index.lmdb_index import LmdbIndex
 from resolver_grpc.index.reader import FactSets
 from resolver_grpc.keys import IndexKeys
@@ -57,6 +58,7 @@ class FastWay:
         raw = self._raw = index.raw
         self._pages: PageSet = kernel.PageSet(raw.pages, raw.owners, raw.postings, raw.checked, raw.shared_streets)
         self._standing = Standing(self._raw.owners)
+        self._lock = Lock()
         self._facts: FactSets | None = None
         self._judges: dict[tuple[Sender, bool], Judge] = {}
 
@@ -76,9 +78,11 @@ class FastWay:
         Raises:
             SnapshotError: the index is damaged or closed.
         """
-        done, left, wanted = batch.run(self._pages, judge, first)
-        for number in wanted:
-            self._pages.hold(number, self._index.posting(number))
+        # The memories of words and the posting lists that are known are one for all batches.
+        with self._lock:
+            done, left, wanted = batch.run(self._pages, judge, first)
+            for number in wanted:
+                self._pages.hold(number, self._index.posting(number))
         return done, left
 
     def judge(self, sender: Sender, instant: int, *, personal_content: bool) -> Judge:
@@ -88,7 +92,7 @@ class FastWay:
             SnapshotError: the index is closed, or no snapshot can be judged at that instant.
         """
         facts = self._index.facts_at(instant)
-        if facts is not self._facts:
+        if facts is not self._facts or len(self._judges) >= MOST_SENDERS:
             self._facts = facts
             self._judges = {}
         asked = sender, personal_content
