@@ -22,7 +22,7 @@ from resolver_grpc.canonical.email import parse_email
 from resolver_grpc.canonical.kvhx import Kvhx, parse_kvhx
 from resolver_grpc.canonical.names import canonical_name_words
 from resolver_grpc.canonical.numbers import parse_cpr, parse_cvr
-from resolver_grpc.canonical.street import canonical_street, canonical_town
+from resolver_grpc.canonical.street import canonical_town, parse_street
 from resolver_grpc.canonical.text import UnreadableError
 from resolver_grpc.model import Kind, Query, Reason
 
@@ -96,13 +96,6 @@ def _both_words(text: str) -> tuple[str, str]:
     return words[0], words[-1]
 
 
-def _street(text: str) -> str:
-    street = canonical_street(text)
-    if not street:
-        raise UnreadableError("no street")
-    return street
-
-
 # The text fields in the order of their numbers, and the reason of one that can't be read.
 _TEXT_FIELDS = {
     "full_name": Reason.INVALID_NAME,
@@ -126,7 +119,7 @@ _FULL_NAME: _Readers = {"full_name": _both_words}
 _NAME_PARTS: _Readers = {"first_name": _first_word_of_two, "last_name": _last_word_of_two}
 _FIRST_NAME: _Readers = {"first_name": _first_word}
 _ADDRESS_FIELDS: _Readers = {
-    "street_name": _street,
+    "street_name": parse_street,
     "house_number": parse_house_number,
     "floor": parse_floor,
     "door": parse_door,

@@ -7,7 +7,7 @@ evidence, and with a new canonical version: ``dr`` (doktor, dronning), ``nr`` (n
 
 from __future__ import annotations
 
-from resolver_grpc.canonical.text import fold_text
+from resolver_grpc.canonical.text import UnreadableError, fold_text
 
 ABBREVIATIONS = {
     "gl": "gammel",
@@ -34,6 +34,18 @@ def canonical_street(name: str) -> str:
     if len(words) > 1:
         words = [ABBREVIATIONS.get(word, word) for word in words]
     return "".join(words)
+
+
+def parse_street(text: str) -> str:
+    """Reads a street's name into its canonical form.
+
+    Raises:
+        UnreadableError: nothing of it can be read.
+    """
+    street = canonical_street(text)
+    if not street:
+        raise UnreadableError("no street")
+    return street
 
 
 def canonical_town(name: str) -> str:

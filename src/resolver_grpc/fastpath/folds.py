@@ -13,17 +13,15 @@ from string import ascii_letters, ascii_lowercase, digits
 from typing import Final
 
 from resolver_grpc.canonical.address import parse_door, parse_floor, parse_house_number, parse_postal_code
-from resolver_grpc.canonical.email import parse_email
+from resolver_grpc.canonical.email import parse_domain
 from resolver_grpc.canonical.kvhx import parse_kvhx
 from resolver_grpc.canonical.names import canonical_name_words
 from resolver_grpc.canonical.numbers import CPR_DIGITS, parse_cpr, parse_cvr
-from resolver_grpc.canonical.street import canonical_street, canonical_town
+from resolver_grpc.canonical.street import canonical_town, parse_street
 from resolver_grpc.canonical.text import UnreadableError
 
 _BYTES: Final = 256
 _DATE_DIGITS: Final = 7
-_DOMAIN_LETTERS: Final = 47
-_DOMAIN_BYTES: Final = 189
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +68,6 @@ def fold_name_word(text: str) -> str:
     return words[0]
 
 
-def fold_street(text: str) -> str:
-    """Folds a street's name.
-
-    Raises:
-        UnreadableError: nothing of it can be read.
-    """
-    street = canonical_street(text)
-    if not street:
-        raise UnreadableError("no street")
-    return street
-
-
 def fold_birth_date(text: str) -> str:
     """Folds what a CPR number begins with: the date and the digit that tells the century, with or without a dash.
 
@@ -89,21 +75,6 @@ def fold_birth_date(text: str) -> str:
         UnreadableError: it is no real date.
     """
     return parse_cpr(text + "0" * (CPR_DIGITS - _DATE_DIGITS))[:_DATE_DIGITS]
-
-
-def fold_domain(text: str) -> str:
-    """Folds the domain of an e-mail address, as far as nothing about the whole address depends on it.
-
-    The library allows 254 bytes for an address as it was written, with its domain in Unicode and in ASCII. Well
-    below that it has no say about the length of the whole: 64 bytes, the @, and 47 letters of four bytes.
-
-    Raises:
-        UnreadableError: no address has it, or a long one.
-    """
-    domain = parse_email(f"a@{text}").removeprefix("a@") if len(text) <= _DOMAIN_LETTERS else ""
-    if not 0 < len(domain) <= _DOMAIN_BYTES:
-        raise UnreadableError("not a short domain")
-    return domain
 
 
 def fold_slice(before: str, after: str, part: str) -> Callable[[str], str]:
@@ -125,7 +96,7 @@ def _flags(letters: str) -> bytes:
 _LOCAL_SIGNS: Final = "_+-."
 
 NAME_WORD: Final = Remembered(fold_name_word, 1 << 16, 28, 28)
-STREET: Final = Remembered(fold_street, 1 << 16, 60, 60)
+STREET: Final = Remembered(parse_street, 1 << 16, 60, 60)
 HOUSE_NUMBER: Final = Remembered(parse_house_number, 1 << 12, 12, 4)
 FLOOR: Final = Remembered(parse_floor, 1 << 9, 20, 4)
 DOOR: Final = Remembered(parse_door, 1 << 11, 20, 4)
@@ -133,7 +104,7 @@ POSTAL_CODE: Final = Remembered(parse_postal_code, 1 << 12, 12, 4)
 TOWN: Final = Remembered(canonical_town, 1 << 12, 60, 60)
 BIRTH_DATE: Final = Remembered(fold_birth_date, 1 << 16, 9, 7)
 CVR_NUMBER: Final = Remembered(parse_cvr, 1 << 16, 8, 8)
-DOMAIN: Final = Remembered(fold_domain, 1 << 15, 60, 60)
+DOMAIN: Final = Remembered(parse_domain, 1 << 15, 60, 60)
 THREE_DIGITS: Final = Translated(_table(digits, digits), bytes(_BYTES), 3)
 LOCAL_PART: Final = Translated(
     _table(ascii_letters + digits + _LOCAL_SIGNS, ascii_lowercase * 2 + digits + _LOCAL_SIGNS), _flags("."), 64

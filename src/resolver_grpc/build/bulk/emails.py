@@ -31,13 +31,9 @@ from resolver_grpc.build.bulk.texts import (
     some_of,
     utf8,
 )
-from resolver_grpc.canonical.email import parse_email
+from resolver_grpc.canonical.email import parse_domain, parse_email
 
 _LOCAL_PART_BYTES = 64
-# The library allows 254 bytes for an address as it was written, with its domain in Unicode and in ASCII. Well below
-# that it has no say about the length of the whole: 64 bytes, the @, and as many letters of four bytes.
-_DOMAIN_LETTERS = 47
-_DOMAIN_BYTES = 189
 _AT, _DOT = ord("@"), ord(".")
 _STRANGE = np.ones(256, np.bool_)
 _STRANGE[[ord(sign) for sign in ascii_letters + digits + "_+-.@"]] = False
@@ -126,9 +122,10 @@ def _ats_after_ordinary(text: Utf8) -> npt.NDArray[np.int64]:
 @lru_cache(_DOMAINS)
 def _domain_of(written: str) -> str | None:
     """The canonical form of a domain; None where its address is to be read by the plain parser."""
-    canonical = _canonical(f"a@{written}", parse_email) if len(written) <= _DOMAIN_LETTERS else None
-    domain = canonical.removeprefix("a@") if canonical else ""
-    return domain if 0 < len(domain) <= _DOMAIN_BYTES else None
+    try:
+        return parse_domain(written)
+    except ValueError:
+        return None
 
 
 def _with_others(
