@@ -4,11 +4,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 MAILBOXES ?= 5000000
+SITE := build/bench-$(MAILBOXES)
+WITH_SITE := --mailboxes $(MAILBOXES) --snapshot $(SITE)/snapshot --keys $(SITE)/index.key
+RESULTS := bench/results
 PROTOS := $(wildcard protos/resolver_grpc/v1/*.proto)
 RUN := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-quick test test-plain test-kernels check format format-check lint types imports proto proto-check docs agree bench bench-build country clean
+.PHONY: help install demo demo-quick test test-plain test-kernels check format format-check lint types imports proto proto-check docs agree bench bench-quick bench-build country clean
 
 help: ## List what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -77,8 +80,27 @@ docs: install ## Print the documentation's tables from the code
 agree: install ## Server and brute force on 100,000 persons and 100,000 queries
 	$(RUN) -m pytest tests/test_agreement.py -m large -n 0 -s --timeout 3600
 
-bench: install ## What a query costs the plain way, into bench/results/
-	$(RUN) bench/resolve.py --out bench/results/resolve.md
+# A country, its key and its snapshot, which all the benchmarks below share.
+$(SITE)/snapshot: | install
+	rm -rf $(SITE) && mkdir -p $(SITE)
+	$(RUN) bench/country.py --mailboxes $(MAILBOXES) --out $(SITE)/tables
+	$(BIN)/resolver-grpc keys new $(SITE)/index.key
+	$(RUN) tools/build_snapshot.py --keys $(SITE)/index.key --out $@ --persons $(SITE)/tables/persons.parquet \
+	  --mailboxes $(SITE)/tables/mailboxes.parquet --relations $(SITE)/tables/relations.parquet \
+	  --roads $(SITE)/tables/roads.parquet
+
+bench: $(SITE)/snapshot ## What resolving costs, by kind, stage and size, and beside others, into bench/results/; an hour
+	$(RUN) bench/resolve.py $(WITH_SITE) $(RESOLVE) --out $(RESULTS)/resolve.md
+	$(RUN) bench/scale.py --snapshot $(SITE)/snapshot --keys $(SITE)/index.key $(SCALE) --out $(RESULTS)/scale.md
+	$(RUN) bench/load.py $(WITH_SITE) --sweep $(LOAD) --out $(RESULTS)/load.md
+	$(RUN) bench/calls.py $(WITH_SITE) $(CALLS) --out $(RESULTS)/calls.md
+	$(RUN) bench/peers.py $(WITH_SITE) --tables $(SITE)/tables $(PEERS) --out $(RESULTS)/peers.md
+
+bench-quick: install ## The same with 20,000 mailboxes into build/bench-quick, in minutes: to see that all of it runs
+	mkdir -p build/bench-quick
+	$(MAKE) bench MAILBOXES=20000 RESULTS=build/bench-quick RESOLVE="--messages 5 --rounds 2" \
+	  SCALE="--sizes 5000,20000 --messages 20 --rounds 3" LOAD="--seconds 1" CALLS="--rounds 1 --seconds 1" \
+	  PEERS="--messages 10 --rounds 3"
 
 bench-build: install ## What building a country costs, beside PostgreSQL where it is installed, into bench/results/
 	$(RUN) bench/build.py --mailboxes $(MAILBOXES) --csv --keep build/countries --out bench/results/build.md

@@ -38,6 +38,55 @@ def plot_latency(path: Path, title: str, rates: Sequence[float], lines: Mapping[
     figure.savefig(path)
 
 
+def plot_stages(path: Path, title: str, bars: Mapping[str, Mapping[str, float]]) -> None:
+    """Draws cost by stage, a bar for each way of asking.
+
+    Args:
+        path: the PNG file to write.
+        title: what stands above.
+        bars: by the bar's name microseconds a query by stage, the stages of all in one order; what came out below
+            nothing is drawn as nothing.
+
+    Raises:
+        ConfigurationError: matplotlib is not installed.
+    """
+    figure, axes = _figure(title)
+    begins = dict.fromkeys(bars, 0.0)
+    for stage in next(iter(bars.values())):
+        widths = {name: max(costs[stage], 0.0) for name, costs in bars.items()}
+        axes.barh(list(bars), list(widths.values()), left=list(begins.values()), label=stage)
+        begins = {name: begin + widths[name] for name, begin in begins.items()}
+    axes.invert_yaxis()
+    axes.set_xlabel("microseconds a query")
+    axes.grid(visible=True, axis="x", alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=len(begins) + 2)
+    figure.savefig(path)
+
+
+def plot_sizes(path: Path, title: str, costs: Mapping[int, float], most: float) -> None:
+    """Draws cost against size.
+
+    Args:
+        path: the PNG file to write.
+        title: what stands above.
+        costs: microseconds a query by mailboxes.
+        most: how many times the cost of the smallest is still good.
+
+    Raises:
+        ConfigurationError: matplotlib is not installed.
+    """
+    figure, axes = _figure(title)
+    axes.plot(list(costs), list(costs.values()), marker="o", label="measured")
+    axes.axhline(most * costs[min(costs)], linestyle="--", color="grey", label=f"{most:g} times the smallest")
+    axes.set_xlabel("mailboxes")
+    axes.set_ylabel("microseconds a query")
+    axes.set_xscale("log")
+    axes.set_ylim(bottom=0)
+    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.legend(loc="lower right")
+    figure.savefig(path)
+
+
 def _figure(title: str) -> tuple[Figure, Axes]:
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 - slow to load, and no part of an installation
