@@ -1,0 +1,57 @@
+"""The arithmetic of measuring in turn: rounds, medians, ratios, and the lines of a Markdown table.
+
+What belongs here: what is the same whatever is measured; no clock, no network.
+"""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+Taken = TypeVar("Taken")
+
+
+class Ratio(NamedTuple):
+    """How many times another's figure one's figure is: by their medians, and in single rounds."""
+
+    of_medians: float
+    lowest: float
+    highest: float
+
+    def __str__(self) -> str:
+        return f"{self.of_medians:.2f} ({self.lowest:.2f} to {self.highest:.2f})"
+
+
+def take_in_turn(measures: Mapping[str, Callable[[], Taken]], rounds: int) -> dict[str, list[Taken]]:
+    """Takes each measure in turn, over and over, so that what the machine does besides meets all alike.
+
+    Args:
+        measures: what takes each, by its name.
+        rounds: how many count; a first one more is left out.
+
+    Returns:
+        What was taken, by the same names, round by round.
+    """
+    taken: dict[str, list[Taken]] = {name: [] for name in measures}
+    for _ in range(1 + rounds):
+        for name, take in measures.items():
+            taken[name].append(take())
+    return {name: each[1:] for name, each in taken.items()}
+
+
+def compare(ours: Sequence[float], others: Sequence[float]) -> Ratio:
+    """Sets figures against another's of the same rounds, which are above 0."""
+    single = [one / other for one, other in zip(ours, others, strict=True)]
+    return Ratio(median(ours) / median(others), min(single), max(single))
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """The lines of a Markdown table: the first column to the left, the others to the right; a blank line after it."""
+    yield f"| {' | '.join(head)} |"
+    yield f"| --- |{' ---: |' * (len(head) - 1)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+    yield ""
