@@ -1,7 +1,6 @@
 import base64
 import hashlib
 import hmac
-import resource
 import stat
 import subprocess
 import sys
@@ -80,13 +79,17 @@ def test_a_key_file_that_cant_be_made_is_refused(tmp_path):
 
 def test_a_key_file_that_cant_be_finished_is_removed_again(tmp_path):
     """Half a key would stand in the way of the next attempt."""
-    program = "import pathlib, sys, resolver_grpc.keys as keys; keys.create_key_file(pathlib.Path(sys.argv[1]))"
+    program = """
+import pathlib, resource, sys
+from resolver_grpc.keys import create_key_file
+resource.setrlimit(resource.RLIMIT_FSIZE, (8, 8))
+create_key_file(pathlib.Path(sys.argv[1]))
+"""
     done = subprocess.run(
         [sys.executable, "-c", program, tmp_path / "index.key"],
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8, 8)),
     )
     assert "index.key: can't be written: File too large" in done.stderr
     assert list(tmp_path.iterdir()) == []
