@@ -83,7 +83,10 @@ def open_served(
 def _answering(plain: Batches, snapshot: Snapshot, key: MasterKey) -> FastBatches | Batches:
     """Answers the fast way, where that is wanted and compiled."""
     kernel, _ = choose_way(os.environ)
-    return FastBatches(plain, FastWay(kernel, snapshot.index, key.index_keys)) if kernel else plain
+    # Without owners there is nobody whom a miss could look at as a hit does.
+    if not kernel or not snapshot.index.owners:
+        return plain
+    return FastBatches(plain, FastWay(kernel, snapshot.index, key.index_keys))
 
 
 class Refusal(NamedTuple):
