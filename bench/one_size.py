@@ -112,7 +112,7 @@ def _open(
     for sender in known.values():
         way.judge(sender, instant, personal_content=False)
     opened = time.perf_counter()
-    index.touch()
+    way.touch()
     touched = time.perf_counter()
     plain = Batches(Resolver(index, key.index_keys, valid_from), manifest, known, horizon, instant)
     size, count = path.stat().st_size, manifest.counts["keys"]

@@ -102,7 +102,7 @@ def _start_peers(site: Site, ends: ExitStack) -> tuple[list[Peer], dict[str, str
 def _open(site: Site, ends: ExitStack) -> Served:
     served = open_served(site.snapshot, site.key, {SENDER.id: SENDER}, None)
     ends.callback(served.snapshot.index.close)
-    served.snapshot.index.touch()
+    served.touch()
     return served
 
 

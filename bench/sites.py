@@ -98,7 +98,7 @@ def opening(site: Site) -> Iterator[Opened]:
             raise ConfigurationError(
                 "there is no fast way here; install where there is a C compiler, and don't set RESOLVER_FASTPATH to off"
             )
-        served.snapshot.index.touch()
+        served.touch()
         yield Opened(kernel, served, fast, key.index_keys, instant)
     finally:
         served.snapshot.index.close()

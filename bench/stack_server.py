@@ -93,7 +93,7 @@ def main(
             raise ConfigurationError("--snapshot wants --keys, --senders and --as-of beside it")
         instant = parse_time(as_of)
         served = open_served(snapshot, read_key_file(keys), read_senders(senders), instant)
-        served.snapshot.index.touch()
+        served.touch()
         answer = partial(_answer_batch, served, instant)
         sliced = ResolverService(InService(served), lambda: instant, make_log()).handler()
     gc.collect()

@@ -7,7 +7,7 @@ cdef class PageSet:
         pages: the page of each bucket; they are kept, and so stay where they are.
         owners: ordinals lie below.
         postings: numbers of posting lists lie below.
-        checked: for each page whether it may be answered from; the others are the plain way's, which checks them.
+        checked: for each page whether it was checked; noted here, too, for the others as they are asked for.
         streets: the keys of the streets that several roads share.
 
     Raises:
@@ -16,7 +16,7 @@ cdef class PageSet:
 
     cdef Page *pages
     cdef Posting *lists
-    cdef const uint8_t[::1] checked
+    cdef uint8_t[::1] checked
     cdef uint64_t buckets
     cdef uint32_t owners
     cdef uint32_t postings
@@ -24,7 +24,7 @@ cdef class PageSet:
     cdef uint64_t streets_mask
     cdef list kept
 
-    def __cinit__(self, list pages, uint32_t owners, uint32_t postings, const uint8_t[::1] checked, list streets):
+    def __cinit__(self, list pages, uint32_t owners, uint32_t postings, uint8_t[::1] checked, list streets):
         cdef const uint8_t[::1] page
         cdef uint64_t places = 16, number
         self.kept = list(pages)
@@ -54,6 +54,27 @@ cdef class PageSet:
         free(self.pages)
         free(self.lists)
         free(self.streets)
+
+    def check(self, uint64_t first, uint64_t until):
+        """Brings some pages into memory and checks those that nobody checked yet, while others may work.
+
+        Args:
+            first: the bucket of the first of them.
+            until: the bucket after the last.
+
+        Returns:
+            False where one of them could give a wrong answer; those behind it are not looked at.
+        """
+        cdef uint64_t bucket
+        cdef bint sound = True
+        if not first <= until <= self.buckets:
+            raise IndexError("no such pages")
+        with nogil:
+            for bucket in range(first, until):
+                if not may_answer(self, bucket):
+                    sound = False
+                    break
+        return sound
 
     def hold(self, uint32_t number, const uint8_t[::1] posting):
         """Notes where a posting list lies, which was checked; one that is no list of plain ordinals is not noted."""
@@ -92,6 +113,35 @@ cdef inline bint is_shared(const uint8_t *streets, uint64_t mask, const uint8_t 
         at += 1
 
 
+cdef inline bint may_answer(PageSet pages, uint64_t bucket) noexcept nogil:
+    """Tells whether a page may be answered from; one that nobody checked yet is checked."""
+    if not pages.checked[bucket]:
+        pages.checked[bucket] = is_sound(pages, bucket)
+    return pages.checked[bucket]
+
+
+cdef bint is_sound(PageSet pages, uint64_t bucket) noexcept nogil:
+    """Looks for what could give a wrong answer, as ``index.pages.check_pages`` does."""
+    cdef const Page *page = &pages.pages[bucket]
+    cdef const uint8_t *key = page.bytes
+    cdef const uint8_t *slots = page.bytes + <uint64_t>page.keys * KEY
+    cdef uint32_t number, slot
+    for number in range(page.keys):
+        if number and memcmp(key - KEY, key, KEY) >= 0:
+            return False
+        slot = load_slot(slots + <uint64_t>number * SLOT)
+        if slot >= pages.owners and slot ^ <uint32_t>0x80000000 >= pages.postings:
+            return False
+        key += KEY
+    # Keys in order have their buckets in order: the first and the last speak for those between.
+    return not page.keys or (
+        bucket_of(pages, page.bytes) == bucket and bucket_of(pages, key - KEY) == bucket)
+
+
+cdef inline uint64_t bucket_of(PageSet pages, const uint8_t *key) noexcept nogil:
+    return (load_big(key) >> 32) * pages.buckets >> 32
+
+
 cdef void probe(PageSet pages, Row **rows, const uint8_t *keys, int count) noexcept nogil:
     """Finds the slots of keys: it asks for all pages first, then for all lines, then looks."""
     cdef Row *row
@@ -102,7 +152,8 @@ cdef void probe(PageSet pages, Row **rows, const uint8_t *keys, int count) noexc
         row.lead = (load_big(keys + number * KEY) >> 32) * pages.buckets
         row.page = &pages.pages[row.lead >> 32]
         RESOLVER_PREFETCH(row.page)
-        if not pages.checked[row.lead >> 32]:
+        if not may_answer(pages, row.lead >> 32):
+            # The plain way says what is wrong.
             row.state = PLAIN
     for number in range(count):
         row = rows[number]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from resolver_grpc.fastpath._kernel import Batch, Judge, PageSet
 
 _TABLE: Final = 8
+_PAGES_AT_ONCE: Final = 4096
 _SENDERS: Final = 1024
 
 _compiled = lru_cache(_SENDERS)(compile_policy)
@@ -61,6 +62,18 @@ class FastWay:
         self._lock = Lock()
         self._facts: FactSets | None = None
         self._judges: dict[tuple[Sender, bool], Judge] = {}
+
+    def touch(self) -> None:
+        """Brings every page into memory and checks it, beside queries under way; the index stays open meanwhile.
+
+        Raises:
+            SnapshotError: a page could give a wrong answer, or the index is closed.
+        """
+        pages = len(self._index.raw.pages)
+        for first in range(0, pages, _PAGES_AT_ONCE):
+            if not self._pages.check(first, min(first + _PAGES_AT_ONCE, pages)):
+                # It knows what is wrong.
+                self._index.touch()
 
     def batch(self, request: bytes, most: int) -> Batch:
         """Reads how a request is framed; see the kernel's ``Batch``."""

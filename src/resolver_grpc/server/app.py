@@ -101,7 +101,7 @@ class Server:
         """Checks every page while the first queries are answered: until a page was checked, its answers take longer."""
         with self._in_service.batch() as served:
             try:
-                await asyncio.to_thread(served.snapshot.index.touch)
+                await asyncio.to_thread(served.touch)
             except SnapshotError as error:
                 # Whoever asks for what stands there is refused; the rest is whole.
                 self._log.error("snapshot damaged", reason=error.message)

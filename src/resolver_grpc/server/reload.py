@@ -195,7 +195,7 @@ def _touch(opened: Served, instant: int) -> None:
         SnapshotError: a page could give a wrong answer, or the clock tells an instant that no fact can state.
     """
     try:
-        opened.snapshot.index.touch()
+        opened.touch()
         opened.snapshot.index.facts_at(instant)
     except BaseException:
         opened.snapshot.index.close()

@@ -52,6 +52,17 @@ class Served:
         """Answers requests from it the plain way."""
         return self.batches.plain if isinstance(self.batches, FastBatches) else self.batches
 
+    def touch(self) -> None:
+        """Brings every page into memory and checks it, so that no query waits for either; may be called from a thread.
+
+        Raises:
+            SnapshotError: a page could give a wrong answer, or the snapshot is closed.
+        """
+        if isinstance(self.batches, FastBatches):
+            self.batches.way.touch()
+        else:
+            self.snapshot.index.touch()
+
     @property
     def generation(self) -> int:
         """The number of its generation; 0 where it stands in no store."""
