@@ -14,7 +14,7 @@ from typing import NamedTuple
 from beside import MARGIN_SECONDS, asking_beside
 from loops import Plan
 from rounds import compare, table, take_in_turn
-from samples import Sample, check_nothing_said, figures, middle, take_sample
+from samples import ABOUT_CALM, Sample, check_nothing_said, figures, middle, take_calmly, take_sample
 from serving import Running, Site, serving
 from stack_server import Variant
 from stacks import compare_stacks, feel_large, serving_variants
@@ -89,7 +89,8 @@ def small_beside_large(bench: Bench) -> Iterator[str]:
     """A small call beside large ones."""
     yield (
         f"Single-query unary calls, {_SMALL_RATE} a second in an open loop, alone and beside one stream with "
-        f"{_LARGE_IN_FLIGHT} messages under way at any time, sent by another process; the ratio is of the p99.\n"
+        f"{_LARGE_IN_FLIGHT} messages under way at any time, sent by another process; the ratio is of the p99. "
+        f"{ABOUT_CALM}\n"
     )
     plan = replace(bench.calls(1), rate=_SMALL_RATE)
     with serving(bench.site) as server:
@@ -99,9 +100,11 @@ def small_beside_large(bench: Bench) -> Iterator[str]:
             with asking_beside(server, bench.large[kind], in_flight=_LARGE_IN_FLIGHT, seconds=seconds):
                 return take_sample(server, bench.singles, plan)
 
-        measures: dict[str, Callable[[], Sample]] = {"alone": partial(take_sample, server, bench.singles, plan)}
+        measures: dict[str, Callable[[], Sample]] = {
+            "alone": partial(take_calmly, partial(take_sample, server, bench.singles, plan))
+        }
         for kind, name in KINDS.items():
-            measures[f"beside large messages, {name}"] = partial(beside, kind)
+            measures[f"beside large messages, {name}"] = partial(take_calmly, partial(beside, kind))
         taken = take_in_turn(measures, bench.rounds)
     alone = figures(taken["alone"], "p99_ms")
     rows = [
@@ -109,32 +112,35 @@ def small_beside_large(bench: Bench) -> Iterator[str]:
             name,
             *_times(samples),
             "1" if name == "alone" else str(compare(figures(samples, "p99_ms"), alone)),
+            f"{max(figures(samples, 'stolen')):.2%}",
         ]
         for name, samples in taken.items()
     ]
-    yield from table(("small calls", "p50, ms", "p99, ms", "times alone"), rows)
+    yield from table(("small calls", "p50, ms", "p99, ms", "times alone", "kept"), rows)
 
 
 def half_load(bench: Bench) -> Iterator[str]:
     """A batch of 1,000 at half load."""
     yield (
         f"One stream; a closed loop with {_IN_FLIGHT} batches in flight tells what the server can take, an open loop "
-        "at half of that is what is looked at. Latencies count from when a batch was due.\n"
+        f"at half of that is what is looked at. Latencies count from when a batch was due. {ABOUT_CALM}\n"
     )
     with serving(bench.site) as server:
 
         def take(kind: str) -> Half:
             closed = take_sample(server, bench.batches[kind], bench.plan())
             plan = replace(bench.plan(), rate=closed.queries_per_second / 2)
-            return Half(closed, take_sample(server, bench.batches[kind], plan))
+            half = partial(take_sample, server, bench.batches[kind], plan)
+            return Half(closed, take_calmly(half))
 
         taken = take_in_turn({name: partial(take, kind) for kind, name in KINDS.items()}, bench.rounds)
     rows = []
     for name, pairs in taken.items():
         half = [pair.half for pair in pairs]
         answered = f"{middle([pair.closed for pair in pairs], 'queries_per_second'):,.0f}"
-        rows.append([name, answered, *_times(half), str(compare(figures(half, "p99_ms"), figures(half, "p50_ms")))])
-    yield from table(("batches of", "closed loop, queries/s", "p50, ms", "p99, ms", "p99 to p50"), rows)
+        ratio = str(compare(figures(half, "p99_ms"), figures(half, "p50_ms")))
+        rows.append([name, answered, *_times(half), ratio, f"{max(figures(half, 'stolen')):.2%}"])
+    yield from table(("batches of", "closed loop, queries/s", "p50, ms", "p99, ms", "p99 to p50", "kept"), rows)
 
 
 def two_workers(bench: Bench) -> Iterator[str]:

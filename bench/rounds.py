@@ -42,6 +42,23 @@ def take_in_turn(measures: Mapping[str, Callable[[], Taken]], rounds: int) -> di
     return {name: each[1:] for name, each in taken.items()}
 
 
+def take_calmest(take: Callable[[], Taken], unrest: Callable[[Taken], float], calm: float, tries: int) -> Taken:
+    """Takes a measure until the machine is calm meanwhile, and gives the one that met the least unrest.
+
+    Args:
+        take: takes it once.
+        unrest: how far the machine was from calm meanwhile.
+        calm: the unrest that ends the trying.
+        tries: how often it is taken at most.
+    """
+    calmest = take()
+    for _ in range(tries - 1):
+        if unrest(calmest) <= calm:
+            break
+        calmest = min(calmest, take(), key=unrest)
+    return calmest
+
+
 def compare(ours: Sequence[float], others: Sequence[float]) -> Ratio:
     """Sets figures against another's of the same rounds, which are above 0."""
     single = [one / other for one, other in zip(ours, others, strict=True)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import selectors
 from dataclasses import dataclass
 from statistics import median
@@ -17,7 +18,8 @@ from loops import Plan, Run
 from messages import check_answer, count_queries
 from processes import cpu_seconds
 from resolver_grpc.errors import ConfigurationError, MismatchedResponseError
-from vitals import workers_of
+from rounds import take_calmest
+from vitals import stolen_seconds, workers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -29,6 +31,13 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 _MILLI, _MICRO = 1e3, 1e6
+_CALM, _TRIES = 0.004, 8
+
+ABOUT_CALM = (
+    f"A measurement during which the host kept more than {_CALM:.1%} of the processors' time from this machine is "
+    f"taken again, up to {_TRIES} times in all, and the calmest counts; *kept* is the most of those that count."
+)
+"""What a report says of ``take_calmly``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,7 @@ class Sample:
         p99_ms: the 99th percentile of the same.
         cpu_us: microseconds of processor time, of all processes of the server, for each query.
         busiest: the share of the workers' time that was the busiest one's, 0 to 1.
+        stolen: the share of the processors' time that the host kept from this machine, 0 to 1.
     """
 
     queries_per_second: float
@@ -48,6 +58,7 @@ class Sample:
     p99_ms: float
     cpu_us: float
     busiest: float
+    stolen: float
 
 
 def middle(samples: Sequence[Sample], figure: str) -> float:
@@ -98,14 +109,20 @@ def take_sample(server: Running, messages: Sequence[bytes], plan: Plan, check: C
     times = measure(run.answers, window)
     if not times.latencies or not times.answered_per_second:
         raise ConfigurationError("no message was answered within the time that is measured; measure for longer")
-    spent, *each = (late - early for early, late in zip(before, after, strict=True))
+    stolen, spent, *each = (late - early for early, late in zip(before, after, strict=True))
     return Sample(
         queries_per_second=times.answered_per_second * batch,
         p50_ms=percentile(times.latencies, MEDIAN) * _MILLI,
         p99_ms=percentile(times.latencies, P99) * _MILLI,
         cpu_us=spent / (times.answered_per_second * plan.seconds * batch) * _MICRO,
         busiest=largest_share(each),
+        stolen=stolen / plan.seconds / (os.cpu_count() or 1),
     )
+
+
+def take_calmly(take: Callable[[], Sample]) -> Sample:
+    """Takes a sample whose latencies are to be looked at while the machine is calm, or as calm as it gets."""
+    return take_calmest(take, lambda sample: sample.stolen, _CALM, _TRIES)
 
 
 def largest_share(parts: Sequence[float]) -> float:
@@ -121,5 +138,5 @@ def run_on_loop(main: Coroutine[Any, Any, Result]) -> Result:
 
 
 def _look(pid: int, workers: Sequence[int]) -> list[float]:
-    """Processor seconds: of the whole server, then of each worker."""
-    return [cpu_seconds(pid), *map(cpu_seconds, workers)]
+    """Processor seconds: stolen ones, those of the whole server, then of each worker."""
+    return [stolen_seconds(), cpu_seconds(pid), *map(cpu_seconds, workers)]

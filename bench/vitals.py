@@ -1,4 +1,4 @@
-"""What one process holds at an instant: its memory, its open files and its threads.
+"""What one process holds at an instant, its memory, its open files and its threads, and how calm the machine is.
 
 What belongs here: reading them of the kernel's files, process by process; ``processes`` tells what whole families
 of processes cost.
@@ -6,6 +6,7 @@ of processes cost.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _KIB = 1024
 _SPAWNED = b"multiprocessing.spawn"
+_STOLEN = 7
 
 
 class Vitals(NamedTuple):
@@ -57,6 +59,17 @@ def parse_sizes(text: str) -> dict[str, int]:
     """Reads the sizes of a ``smaps_rollup``, in bytes by their name; lines of another kind are none."""
     lines = (line.split() for line in text.splitlines())
     return {words[0].removesuffix(":"): int(words[1]) * _KIB for words in lines if len(words) > 1 and words[-1] == "kB"}
+
+
+def stolen_seconds() -> float:
+    """Processor seconds that the host kept from this machine since it started, of all processors together."""
+    return parse_stolen(Path("/proc/stat").read_text(encoding="utf-8")) / os.sysconf("SC_CLK_TCK")
+
+
+def parse_stolen(text: str) -> int:
+    """Reads the ticks that a ``/proc/stat`` calls stolen: the eighth number of all processors' line."""
+    _, *numbers = text.splitlines()[0].split()
+    return int(numbers[_STOLEN])
 
 
 def add_up(each: Iterable[Vitals]) -> Vitals:

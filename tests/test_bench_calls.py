@@ -29,14 +29,14 @@ from messages import write_messages
 from nation.requests import encode_requests
 from nation.world import make_country
 from processes import cpu_seconds, family
-from rounds import compare, table, take_in_turn
+from rounds import compare, table, take_calmest, take_in_turn
 from samples import check_nothing_said, largest_share, take_sample
 from serving import Running, make_site, serving
 from soaking import CANCELLED, CUT, LEFT, READ, WRONG, cut_connection
 from stack_server import Variant, read_variant
 from stacks import serving_variants
 from trend import after_warm_up, find_trend
-from vitals import Vitals, add_up, parse_sizes, read_vitals, workers_of
+from vitals import Vitals, add_up, parse_sizes, parse_stolen, read_vitals, stolen_seconds, workers_of
 
 SIZE, SEED = 2_000, 7
 
@@ -103,6 +103,21 @@ def test_measures_are_taken_in_turn_and_the_first_round_is_left_out(names, round
     assert sorted(place for each in taken.values() for place in each) == list(range(len(names) + 1, len(order) + 1))
 
 
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=9), st.integers(1, 9), st.floats(0, 1))
+def test_the_calmest_of_some_tries_counts_and_a_calm_one_ends_them(unrests, tries, calm):
+    left = iter(itertools.chain(unrests, itertools.repeat(2.0)))
+    taken = []
+
+    def take():
+        taken.append(next(left))
+        return taken[-1]
+
+    assert take_calmest(take, float, calm, tries) == min(taken)
+    assert len(taken) == tries or taken[-1] <= calm
+    assert len(taken) <= tries
+    assert all(unrest > calm for unrest in taken[:-1])
+
+
 @given(st.lists(st.lists(st.text("xyz", max_size=3), min_size=3, max_size=3), max_size=5))
 def test_a_table_has_a_line_for_each_row_and_a_cell_for_each_column(rows):
     lines = list(table(("a", "b", "c"), rows))
@@ -145,6 +160,11 @@ def test_sizes_are_read_in_bytes(sizes):
     lines = [f"{name}: {' ' * (len(name) % 5)} {size} kB" for name, size in sizes.items()]
     text = "\n".join(["55d0-7fff ---p 00000000 00:00 0   [rollup]", *lines])
     assert parse_sizes(text) == {name: size * 1024 for name, size in sizes.items()}
+
+
+def test_what_the_host_kept_is_the_eighth_number_of_the_first_line():
+    assert parse_stolen("cpu  1 2 3 4 5 6 7 88 9 10\ncpu0 1 2 3 4 5 6 7 44 9 10\n") == 88
+    assert stolen_seconds() >= 0
 
 
 def test_a_process_is_seen_with_what_it_holds():
