@@ -31,7 +31,7 @@ cdef class PageSet:
         self.buckets = len(pages)
         self.owners, self.postings = owners, postings
         self.checked = checked
-        self.pages = <Page *>calloc(max(1, len(pages)), sizeof(Page))
+        self.pages = <Page *>resolver_table(max(1, len(pages)), sizeof(Page))
         self.lists = <Posting *>calloc(max(1, postings), sizeof(Posting))
         while places < 4 * <uint64_t>len(streets):
             places *= 2

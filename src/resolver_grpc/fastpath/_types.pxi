@@ -24,6 +24,31 @@ cdef extern from *:
     """
     void RESOLVER_PREFETCH(const void *place) nogil
 
+cdef extern from *:
+    """
+    #include <stdlib.h>
+    #include <string.h>
+    #if defined(__linux__)
+    #include <sys/mman.h>
+    #endif
+    /* Zeroed memory for tables that are looked up all over: on large pages of the processor's, where there are some. */
+    static void *resolver_table(size_t count, size_t size) {
+    #if defined(MADV_HUGEPAGE)
+        enum { LARGE = 1 << 21 };
+        void *table;
+        size_t whole = (count * size + LARGE - 1) / LARGE * LARGE;
+        if (count * size >= LARGE) {
+            if (posix_memalign(&table, LARGE, whole))
+                return NULL;
+            madvise(table, whole, MADV_HUGEPAGE);
+            return memset(table, 0, whole);
+        }
+    #endif
+        return calloc(count, size);
+    }
+    """
+    void *resolver_table(size_t count, size_t size) nogil
+
 cdef enum:
     KEY = 16
     SLOT = 4
@@ -115,8 +140,9 @@ cdef struct Fold:
 cdef struct Word:
     const uint8_t *bytes
     uint8_t *set
-    uint32_t size
     uint32_t tag
+    uint16_t size
+    uint16_t way  # of the set, where it is looked for first
 
 cdef struct Page:
     const uint8_t *bytes

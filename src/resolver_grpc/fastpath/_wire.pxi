@@ -168,5 +168,6 @@ cdef bint find_words(Kernel kernel, Row *row, const uint8_t **fields, const int6
             hashed = word_hash(text, size, kernel.seed)
             word.tag = hashed >> 32
             word.set = fold.places + (hashed & fold.sets_mask) * WAYS * fold.stride
-            RESOLVER_PREFETCH(word.set)
+            word.way = hashed >> 30 & (WAYS - 1)
+            RESOLVER_PREFETCH(word.set + word.way * fold.stride)
     return True

@@ -85,7 +85,7 @@ cdef class Kernel:
         fold.word_bytes, fold.form_bytes = word_bytes, form_bytes
         fold.stride = (HEAD + word_bytes + form_bytes + 7) // 8 * 8
         # Forms are copied by chunks, of which the last may reach past the last place.
-        fold.places = <uint8_t *>calloc(<size_t>places * fold.stride + CHUNK, 1)
+        fold.places = <uint8_t *>resolver_table(<size_t>places * fold.stride + CHUNK, 1)
         if not fold.places:
             raise MemoryError
         self.functions.append(function)
@@ -126,12 +126,12 @@ cdef class Kernel:
         if form is not None and (len(form) > fold.form_bytes or self.separator in form):
             form = None
         for way in range(WAYS):
-            place = word.set + way * fold.stride
+            place = way_of(fold, word, way)
             if place[6] == EMPTY or not place[7]:
                 chosen = place
                 break
         if not chosen:  # all were asked for lately: from now on it counts anew
-            chosen = word.set + (word.tag >> 8 & (WAYS - 1)) * fold.stride
+            chosen = way_of(fold, word, 0)
             for way in range(WAYS):
                 word.set[way * fold.stride + 7] = 0
         memcpy(chosen, &word.tag, 4)
@@ -140,8 +140,13 @@ cdef class Kernel:
         memcpy(chosen + HEAD, word.bytes, word.size)
         if form is not None:
             chosen[5], chosen[6] = len(form), FOLDED
-            memcpy(chosen + HEAD + fold.word_bytes, <const uint8_t *>(<bytes>form), len(form))
+            memcpy(chosen + HEAD + word.size, <const uint8_t *>(<bytes>form), len(form))
         return 0
+
+
+cdef inline uint8_t *way_of(const Fold *fold, const Word *word, int turn) noexcept nogil:
+    """The place of a memory that is looked into at some turn: most words lie where they are looked for first."""
+    return word.set + (word.way + turn & (WAYS - 1)) * fold.stride
 
 
 cdef int assemble(Kernel kernel, Row *row, uint8_t *block, uint64_t *size_of, uint8_t *street, uint64_t *street_size) noexcept nogil:
@@ -175,7 +180,7 @@ cdef int assemble(Kernel kernel, Row *row, uint8_t *block, uint64_t *size_of, ui
             at += size
         else:
             for way in range(WAYS):
-                place = word.set + way * fold.stride
+                place = way_of(fold, word, way)
                 if place[4] == word.size and not memcmp(place, &word.tag, 4) and place[6] != EMPTY:
                     if not memcmp(place + HEAD, word.bytes, word.size):
                         break
@@ -190,7 +195,7 @@ cdef int assemble(Kernel kernel, Row *row, uint8_t *block, uint64_t *size_of, ui
             if not step.dropped:
                 if size > BLAKE2B_BLOCK - at:
                     return -2
-                copy(block + at, place + HEAD + fold.word_bytes, size)
+                copy(block + at, place + HEAD + word.size, size)
                 at += size
         if number + 1 == row.recipe.street_parts:
             street[0] = kernel.street_kind

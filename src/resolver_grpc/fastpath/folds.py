@@ -95,8 +95,8 @@ def _flags(letters: str) -> bytes:
 
 _LOCAL_SIGNS: Final = "_+-."
 
-NAME_WORD: Final = Remembered(fold_name_word, 1 << 16, 28, 28)
-STREET: Final = Remembered(parse_street, 1 << 16, 60, 60)
+NAME_WORD: Final = Remembered(fold_name_word, 1 << 18, 28, 28)
+STREET: Final = Remembered(parse_street, 1 << 17, 60, 60)
 HOUSE_NUMBER: Final = Remembered(parse_house_number, 1 << 12, 12, 4)
 FLOOR: Final = Remembered(parse_floor, 1 << 9, 20, 4)
 DOOR: Final = Remembered(parse_door, 1 << 11, 20, 4)

@@ -64,6 +64,10 @@ class Timeline:
     changed: Ordinals
     last: FrozenBitMap
 
+    def copy(self) -> Timeline:
+        """The same in memory of its own."""
+        return Timeline(self.first, self.instants.copy(), self.changed.copy(), self.last)
+
     def changes_by(self, instant: int) -> int:
         """Counts the changes that have taken place at an instant."""
         return int(np.searchsorted(self.instants, np.uint32(instant), side="right"))
@@ -137,7 +141,8 @@ def encoded_bytes(timeline: Timeline) -> int:
 def decode_timeline(value: Page, owners: int) -> Timeline:
     """Decodes a timeline of an index with so many owners.
 
-    Whether the changes lead from the first set to the last is for ``check_timeline``, which takes longer.
+    Its changes are not copied, a country's would take 150 MB in each process: they are void once the value's bytes are.
+    Whether they lead from the first set to the last is for ``check_timeline``, which takes longer.
 
     Raises:
         SnapshotError: a broken length, changes out of order or range, or ordinals that are no owner's.
@@ -146,9 +151,8 @@ def decode_timeline(value: Page, owners: int) -> Timeline:
     split = _COUNTS.size + 2 * count * _WORD_BYTES
     if len(value) <= split + first_bytes:
         raise SnapshotError("A fact of the index has a broken length; publish the snapshot again.")
-    # Copies, so that nothing points into the file once it is closed.
-    instants = np.frombuffer(value, "<u4", count, _COUNTS.size).astype(np.uint32)
-    changed = np.frombuffer(value, "<u4", count, _COUNTS.size + count * _WORD_BYTES).astype(np.uint32)
+    instants = np.frombuffer(value, "<u4", count, _COUNTS.size).astype(np.uint32, copy=False)
+    changed = np.frombuffer(value, "<u4", count, _COUNTS.size + count * _WORD_BYTES).astype(np.uint32, copy=False)
     sets = [decode_bitmap(bytes(part)) for part in (value[split : split + first_bytes], value[split + first_bytes :])]
     if np.any(changed >= owners) or any(one and one.max() >= owners for one in sets):
         raise SnapshotError("A fact of the index holds of no owner; build the snapshot again.")

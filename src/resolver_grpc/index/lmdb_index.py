@@ -176,8 +176,9 @@ class LmdbIndex:
 
     def close(self) -> None:
         """See ``Index``."""
-        # The pages go first: once the file is unmapped, reading one would end the process.
+        # What points into the file goes first: once that is unmapped, reading it would end the process.
         self._pages = []
+        self._facts = Facts({})
         self._file.close()
 
     def _check_owner(self, ordinal: int) -> None:

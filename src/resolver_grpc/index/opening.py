@@ -109,7 +109,7 @@ def check_all_pages(pages: Sequence[memoryview], header: Header) -> None:
 
 
 def read_facts(file: LmdbFile, header: Header) -> dict[str, Timeline]:
-    """Reads the timeline of each fact.
+    """Reads the timeline of each fact; its changes stay in the file.
 
     Raises:
         SnapshotError: a name or a timeline can't be read.

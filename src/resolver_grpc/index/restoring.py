@@ -110,7 +110,7 @@ def _read_timelines(file: LmdbFile, header: Header) -> dict[str, Timeline]:
     timelines = read_facts(file, header)
     for _ in in_threads(check_timeline, timelines.values()):
         pass
-    return timelines
+    return {name: timeline.copy() for name, timeline in timelines.items()}
 
 
 def _forwarding(columns: dict[str, Values]) -> dict[int, str]:
