@@ -18,7 +18,8 @@ from nation.world import make_country
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.program import one_line_errors
 from resolver_grpc.snapshot.files import read_manifest
-from serving import Site, make_site, write_senders
+from serving import Site
+from sites import find_site
 
 _HIT_RATE = 0.8
 _SINGLES, _BATCH, _LARGE = 2_000, 1_000, 10_000
@@ -91,7 +92,7 @@ def main(  # noqa: PLR0917 - every option is an argument
     letters = choose_sections(only)
     with tempfile.TemporaryDirectory(prefix="calls-") as name:
         folder = Path(name)
-        site = find_site(snapshot, keys, mailboxes, seed, folder)
+        site = find_site(mailboxes, seed, folder, snapshot, keys)
         bench = Asking(mailboxes, seed, queries).bench(site, folder, rounds, seconds)
         text = "\n".join([*_heading(bench, mailboxes), *_sections(bench, letters)])
     print(text)
@@ -109,21 +110,6 @@ def choose_sections(only: str) -> list[str]:
     if unknown := wanted - SECTIONS.keys():
         raise ConfigurationError(f"{', '.join(sorted(unknown))}: no section; name some of {', '.join(SECTIONS)}")
     return [letter for letter in SECTIONS if letter in wanted]
-
-
-def find_site(snapshot: Path | None, keys: Path | None, mailboxes: int, seed: int, folder: Path) -> Site:
-    """What a server is started with: the snapshot that there is, or one that is built in a folder.
-
-    Raises:
-        ConfigurationError: a snapshot comes without its key file, or the builder failed.
-    """
-    if not snapshot:
-        return make_site(mailboxes, seed, folder / "site")
-    if not keys:
-        raise ConfigurationError("--snapshot wants --keys: the key file that it was built with")
-    senders = folder / "senders.toml"
-    write_senders(senders)
-    return Site(snapshot, keys, senders)
 
 
 def _heading(bench: Bench, mailboxes: int) -> Iterator[str]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
+from functools import partial
 from statistics import median
 
 from peer_index import SwappedIndex
 from resolver_grpc.errors import MismatchedResponseError
-from resolver_grpc.program import progress
+from rounds import take_in_turn
 
 _MICROS = 1e6
 
@@ -86,15 +87,9 @@ def measure_in_turn(
     Returns:
         For each contender by its name the medians of the rounds.
     """
-    taken: dict[str, list[Taken]] = {contender.name: [] for contender in contenders}
-    with progress(rounds * len(contenders), "measuring") as advance:
-        for _ in range(rounds):
-            for contender in contenders:
-                taken[contender.name].append(_measure(contender, messages, queries))
-                advance(1)
-    return {
-        name: Taken(*map(median, zip(*map(astuple, measured[1:]), strict=True))) for name, measured in taken.items()
-    }
+    measures = {one.name: partial(_measure, one, messages, queries) for one in contenders}
+    taken = take_in_turn(measures, rounds - 1)
+    return {name: Taken(*map(median, zip(*map(astuple, each), strict=True))) for name, each in taken.items()}
 
 
 def _measure(contender: Contender, messages: Sequence[bytes], queries: int) -> Taken:

@@ -76,7 +76,7 @@ def run_load(server: Running, messages: Sequence[bytes], plan: Plan) -> Figures:
     # The client's own pauses would be taken for the server's.
     gc.collect()
     gc.freeze()
-    window, before, after = _run_on_loop(run.send(server.address, lambda: cpu_seconds(server.pid)))
+    window, before, after = run_on_loop(run.send(server.address, lambda: cpu_seconds(server.pid)))
     for place, response in run.kept:
         check_answer(messages[place], response)
     times = measure(run.answers, window)
@@ -119,7 +119,7 @@ def table(runs: Sequence[Figures]) -> Iterator[str]:
         yield f"| {due} | {one.queries_per_second:,.0f} | {times} | {errors} | {cost} |"
 
 
-def _run_on_loop(main: Coroutine[Any, Any, Result]) -> Result:
+def run_on_loop(main: Coroutine[Any, Any, Result]) -> Result:
     """Runs a coroutine on a loop whose timers are finer than the millisecond that the usual one keeps to."""
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())) as runner:
         return runner.run(main)

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from processes import family
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 _ROOT = Path(__file__).resolve().parents[1]
 _SECONDS_BETWEEN_SAMPLES = 0.5
@@ -86,19 +88,11 @@ class _Samples(threading.Thread):
 
     def run(self) -> None:
         while not self._ended.wait(_SECONDS_BETWEEN_SAMPLES):
-            self.peak = max(self.peak, sum(map(_proportional_bytes, _family(self._pid))))
+            self.peak = max(self.peak, sum(map(_proportional_bytes, family(self._pid))))
 
     def stop(self) -> None:
         self._ended.set()
         self.join()
-
-
-def _family(pid: int) -> Iterator[int]:
-    yield pid
-    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
-        for line in _lines(tasks):
-            for child in line.split():
-                yield from _family(int(child))
 
 
 def _proportional_bytes(pid: int) -> int:

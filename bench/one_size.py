@@ -34,7 +34,7 @@ from resolver_grpc.server.senders import read_senders
 from resolver_grpc.snapshot.files import check_index_file, read_manifest
 from resolver_grpc.snapshot.manifest import Manifest
 from resolver_grpc.times import parse_time, register_window
-from turns import micros
+from rounds import micros
 
 _EXISTING = click.Path(path_type=Path, exists=True)
 

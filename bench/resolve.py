@@ -21,9 +21,9 @@ from nation.requests import KINDS, encode_requests
 from nation.world import make_country
 from plots import plot_stages
 from resolver_grpc.program import one_line_errors
+from rounds import medians, micros, take_in_turn
 from sites import Opened, find_site, opening
 from stages import STAGES, Passes, Staging, count_left, stages_of
-from turns import medians, micros, take_turns
 
 _BATCH, _HIT_RATE = 1_000, 0.8
 _ALONE_FOR_EACH_MESSAGE, _ALONE_PLAINLY = 100, 1_000
@@ -121,9 +121,9 @@ def _measure(opened: Opened, asked: Mapping[str, Asked], rounds: int) -> Measure
         for kind in _STAGED
         for name, work in staging.works(fast, asked[kind].batches, opened.instant).items()
     }
-    taken = medians(take_turns(passes, _STAGE_ROUNDS * rounds))
+    taken = medians(take_in_turn(passes, _STAGE_ROUNDS * rounds - 1))
     stages = {kind: stages_of(Passes(**{name: taken[kind, name] for name in Passes._fields})) for kind in _STAGED}
-    return Measured(medians(take_turns(works, rounds)), left, stages)
+    return Measured(medians(take_in_turn(works, rounds - 1)), left, stages)
 
 
 def _works(opened: Opened, asked: Asked) -> Mapping[str, Callable[[], float]]:

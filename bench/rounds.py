@@ -1,17 +1,23 @@
-"""The arithmetic of measuring in turn: rounds, medians, ratios, and the lines of a Markdown table.
+"""Measuring in turn: rounds, medians, ratios, and the lines of a Markdown table.
 
-What belongs here: what is the same whatever is measured; no clock, no network.
+What belongs here: what is the same whatever is measured; who is measured when, and which rounds count.
 """
 
 from __future__ import annotations
 
+import time
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from resolver_grpc.program import progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+Name = TypeVar("Name")
 Taken = TypeVar("Taken")
+
+_MICROS = 1e6
 
 
 class Ratio(NamedTuple):
@@ -25,7 +31,7 @@ class Ratio(NamedTuple):
         return f"{self.of_medians:.2f} ({self.lowest:.2f} to {self.highest:.2f})"
 
 
-def take_in_turn(measures: Mapping[str, Callable[[], Taken]], rounds: int) -> dict[str, list[Taken]]:
+def take_in_turn(measures: Mapping[Name, Callable[[], Taken]], rounds: int) -> dict[Name, list[Taken]]:
     """Takes each measure in turn, over and over, so that what the machine does besides meets all alike.
 
     Args:
@@ -35,11 +41,28 @@ def take_in_turn(measures: Mapping[str, Callable[[], Taken]], rounds: int) -> di
     Returns:
         What was taken, by the same names, round by round.
     """
-    taken: dict[str, list[Taken]] = {name: [] for name in measures}
-    for _ in range(1 + rounds):
-        for name, take in measures.items():
-            taken[name].append(take())
+    taken: dict[Name, list[Taken]] = {name: [] for name in measures}
+    with progress((1 + rounds) * len(measures), "measuring") as advance:
+        for _ in range(1 + rounds):
+            for name, take in measures.items():
+                taken[name].append(take())
+                advance(1)
     return {name: each[1:] for name, each in taken.items()}
+
+
+def medians(taken: Mapping[Name, Sequence[float]]) -> dict[Name, float]:
+    """The median of what was taken under each name."""
+    return {name: median(each) for name, each in taken.items()}
+
+
+def micros(work: Callable[[], object], queries: int) -> float:
+    """The microseconds of the processor that a work takes for each of the queries that it answers, in this thread.
+
+    Of works that wait for nothing it is the clock's time, without what other programs take of the processor.
+    """
+    started = time.thread_time()
+    work()
+    return (time.thread_time() - started) / queries * _MICROS
 
 
 def take_calmest(take: Callable[[], Taken], unrest: Callable[[Taken], float], calm: float, tries: int) -> Taken:

@@ -5,15 +5,14 @@ What belongs here: a run of load brought to the figures that sections of a repor
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
-import selectors
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from latency import MEDIAN, P99, measure, percentile
+from loading import run_on_loop
 from loops import Plan, Run
 from messages import check_answer, count_queries
 from processes import cpu_seconds
@@ -22,13 +21,11 @@ from rounds import take_calmest
 from vitals import stolen_seconds, workers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Sequence
 
     from serving import Running
 
     Check = Callable[[bytes, bytes], None]
-
-Result = TypeVar("Result")
 
 _MILLI, _MICRO = 1e3, 1e6
 _CALM, _TRIES = 0.004, 8
@@ -129,12 +126,6 @@ def largest_share(parts: Sequence[float]) -> float:
     """The largest part's share of the whole; 1 where there is no whole to share."""
     whole = sum(parts)
     return max(parts) / whole if whole else 1.0
-
-
-def run_on_loop(main: Coroutine[Any, Any, Result]) -> Result:
-    """Runs a coroutine on a loop whose timers are finer than the millisecond that the usual one keeps to."""
-    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())) as runner:
-        return runner.run(main)
 
 
 def _look(pid: int, workers: Sequence[int]) -> list[float]:

@@ -25,9 +25,9 @@ from one_size import Opening, Round
 from plots import plot_sizes
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.program import one_line_errors
+from rounds import take_in_turn
 from serving import AS_OF, Site, ended
 from sites import check_named, find_site
-from turns import take_turns
 
 _ONE_SIZE = Path(__file__).with_name("one_size.py")
 _KIND, _BATCH, _HIT_RATE = "full_name", 1_000, 0.8
@@ -131,7 +131,7 @@ def main(
             site = find_site(size, seed, folder, *existing)
             asked = _keep_messages(size, seed, messages, folder / f"country-{size}-{seed}")
             holders[size] = ends.enter_context(_holding(site, asked))
-        taken = take_turns({size: holder.round for size, holder in holders.items()}, rounds)
+        taken = take_in_turn({size: holder.round for size, holder in holders.items()}, rounds - 1)
         text = "\n".join(_report(holders, taken, messages, rounds)) + "\n"
     print(text)
     if out:

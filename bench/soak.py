@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 import click
 
-from calls import find_site
 from machine import describe_machine
 from nation.requests import encode_requests
 from nation.world import make_country
@@ -25,6 +24,7 @@ from resolver_grpc.program import one_line_errors
 from resolver_grpc.snapshot.files import read_manifest
 from rounds import table
 from serving import Running, Site, serving
+from sites import find_site
 from soaking import WRONG, Soak
 from trend import Trend, after_warm_up, find_trend
 from vitals import Vitals, add_up, read_vitals, workers_of
@@ -89,7 +89,7 @@ def main(  # noqa: PLR0917 - every option is an argument
       bench/soak.py --mailboxes 20000 --minutes 1 --every 1
     """
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
-        site = find_site(snapshot, keys, mailboxes, seed, Path(name))
+        site = find_site(mailboxes, seed, Path(name), snapshot, keys)
         soak = _make_soak(mailboxes, seed, minutes * _MINUTE, callers)
         with ExitStack() as ends:
             server = ends.enter_context(serving(site, ("--workers", str(workers))))

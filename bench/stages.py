@@ -16,7 +16,7 @@ from resolver_grpc.fastpath.machine import set_up
 from resolver_grpc.server.batch import MAX_QUERIES
 from resolver_grpc.v1.query_pb2 import Query
 from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchRequest
-from turns import micros
+from rounds import micros
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

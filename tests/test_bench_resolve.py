@@ -24,9 +24,9 @@ from lesser import machine_without_recipes, refusing_machine
 from nation.requests import KINDS, encode_requests
 from nation.world import make_country
 from plots import plot_sizes, plot_stages
+from rounds import medians
 from sites import find_site, opening
 from stages import STAGES, Passes, Staging, count_left, stages_of
-from turns import medians, take_turns
 
 SIZE, SEED = 2_000, 7
 PNG = b"\x89PNG"
@@ -174,16 +174,8 @@ def test_a_fresh_way_met_no_word_and_answers_the_same(opened, messages):
     assert sum(one.route == ROUTE_MAILBOX for one in ResolveBatchResponse.FromString(response).decisions) > 0
 
 
-def test_works_are_measured_in_turn_and_the_first_round_is_left_out():
-    calls = []
-
-    def calling(name):
-        return lambda: calls.append(name) or len(calls)
-
-    taken = take_turns({"A": calling("A"), "B": calling("B")}, 3)
-    assert calls == ["A", "B"] * 3
-    assert taken == {"A": [3, 5], "B": [4, 6]}
-    assert medians(taken) == {"A": 4, "B": 5}
+def test_medians_are_taken_name_by_name():
+    assert medians({"A": [9, 3, 5], "B": [4, 6]}) == {"A": 5, "B": 5}
 
 
 def test_every_way_of_asking_and_every_stage_has_a_row(closed, tmp_path):
