@@ -19,12 +19,14 @@ from typing import Any, NamedTuple
 
 import click
 import grpc
+from prometheus_client import CollectorRegistry
 
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.keys import read_key_file
 from resolver_grpc.program import one_line_errors
 from resolver_grpc.server.app import _ALONE, _OPTIONS
 from resolver_grpc.server.log import make_log
+from resolver_grpc.server.metrics import Metrics
 from resolver_grpc.server.senders import read_senders
 from resolver_grpc.server.served import InService, Served, open_served
 from resolver_grpc.server.service import SERVICE_NAME, ResolverService
@@ -95,7 +97,8 @@ def main(
         served = open_served(snapshot, read_key_file(keys), read_senders(senders), instant)
         served.touch()
         answer = partial(_answer_batch, served, instant)
-        sliced = ResolverService(InService(served), lambda: instant, make_log()).handler()
+        metrics = Metrics(CollectorRegistry())
+        sliced = ResolverService(InService(served), lambda: instant, make_log(), metrics).handler()
     gc.collect()
     gc.freeze()
     asyncio.run(_serve(wanted, answer, sliced))

@@ -54,8 +54,17 @@ def main() -> None:
 @click.option("--listen", default="127.0.0.1:50051", show_default=True, help="HOST:PORT, loopback only; port 0: any.")
 @click.option("--as-of", "as_of", help="Judge everything at this instant: a day, or an instant with Z or offset.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="How many processes serve.")
+@click.option("--metrics", help="HOST:PORT on the loopback, for Prometheus; port 0: any.")
 @one_line_errors()
-def serve(directory: Path, key_file: Path, senders_file: Path, listen: str, as_of: str | None, workers: int) -> None:
+def serve(
+    directory: Path,
+    key_file: Path,
+    senders_file: Path,
+    listen: str,
+    as_of: str | None,
+    workers: int,
+    metrics: str | None,
+) -> None:
     """Serves a snapshot, or a store's live generation, over gRPC until SIGTERM or Ctrl-C.
 
     A store is followed: a new live generation is taken up within seconds, between two batches. One that can't be
@@ -73,7 +82,8 @@ def serve(directory: Path, key_file: Path, senders_file: Path, listen: str, as_o
       resolver-grpc serve --snapshot /srv/resolver/store --keys index.key --senders senders.toml \\
           --listen 127.0.0.1:50052 --as-of 2026-11-01T12:00:00Z
     """
-    plan = Plan(directory, key_file, senders_file, check_listen_address(listen), _parse_as_of(as_of))
+    shown = check_listen_address(metrics, "--metrics") if metrics else None
+    plan = Plan(directory, key_file, senders_file, check_listen_address(listen), _parse_as_of(as_of), metrics=shown)
     if workers > 1:
         supervise(plan, workers)
         return

@@ -229,6 +229,7 @@ cdef class Batch:
                         break
                     unseen += 1
                     kernel.learn(&row.words[missing], row.recipe.steps[missing].fold)
+                    kernel.discount(row, missing)
                 if missing == -2:
                     row.state = PLAIN
                     continue

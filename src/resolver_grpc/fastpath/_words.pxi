@@ -112,6 +112,12 @@ cdef class Kernel:
         """Tells of each fold how often a word was remembered and how often not: (hits, misses)."""
         return [(self.folds[number].hits, self.folds[number].misses) for number in range(len(self.functions))]
 
+    cdef void discount(self, const Row *row, int missing) noexcept:
+        """Takes back the hits that a row is about to have once more, from its first word to the one just learnt."""
+        cdef int number
+        for number in range(missing + 1):
+            self.folds[row.recipe.steps[number].fold].hits -= row.words[number].set != NULL
+
     cdef int learn(self, Word *word, int fold_number) except -1:
         """Asks Python for the form of a word that is not remembered, and remembers it, or that it is refused."""
         cdef Fold *fold = &self.folds[fold_number]

@@ -8,9 +8,10 @@ from __future__ import annotations
 from functools import lru_cache
 from threading import Lock
 from types import ModuleType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from resolver_grpc.fastpath.machine import set_up
+from resolver_grpc.fastpath.folds import Remembered
+from resolver_grpc.fastpath.machine import FOLDS, set_up
 from resolver_grpc.fastpath.standing import CONTESTED, MOST_SENDERS, POLICY_FLAGS, REACH, Standing
 from resolver_grpc.index.lmdb_index import LmdbIndex
 from resolver_grpc.index.reader import FactSets
@@ -43,6 +44,20 @@ _WITH_NUMBER: Final = _by_number({Route.MAILBOX: 1})
 _LEFT: Final = _by_number({Route.FORWARD: 1})
 
 
+class Memory(NamedTuple):
+    """How well the words of a fold are remembered.
+
+    Attributes:
+        places: how many words there is room for.
+        hits: how often a word was remembered, so far.
+        misses: how often it had to be asked for.
+    """
+
+    places: int
+    hits: int
+    misses: int
+
+
 class FastWay:
     """What the kernel needs to know of one index; it is of use as long as the index is open.
 
@@ -62,6 +77,14 @@ class FastWay:
         self._lock = Lock()
         self._facts: FactSets | None = None
         self._judges: dict[tuple[Sender, bool], Judge] = {}
+
+    def memories(self) -> dict[str, Memory]:
+        """How well the words of each fold are remembered, by the fold's name."""
+        return {
+            name: Memory(fold.places, *counts)
+            for (name, fold), counts in zip(FOLDS, self._machine.memories(), strict=True)
+            if isinstance(fold, Remembered)
+        }
 
     def touch(self) -> None:
         """Brings every page into memory and checks it, beside queries under way; the index stays open meanwhile.

@@ -8,11 +8,13 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio  # type: ignore[attr-defined]  # the stubs lack it
 from grpc_reflection.v1alpha import reflection
+from prometheus_client import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
 
 from resolver_grpc.errors import ConfigurationError, SnapshotError
@@ -21,6 +23,8 @@ from resolver_grpc.keys import read_key_file
 from resolver_grpc.server.batch import MAX_REQUEST_BYTES
 from resolver_grpc.server.health import watch_health
 from resolver_grpc.server.log import make_log
+from resolver_grpc.server.metrics import Metrics
+from resolver_grpc.server.metrics_page import showing
 from resolver_grpc.server.plan import GRACE_SECONDS, Plan
 from resolver_grpc.server.reload import SECONDS_BETWEEN_LOOKS, Reload, Store
 from resolver_grpc.server.senders import read_senders
@@ -49,6 +53,7 @@ class Server:
         store: the store that the snapshot is the live generation of, to be followed; None for a snapshot that
             stands in none.
         interval: seconds between two looks at the store.
+        registry: where its metrics are registered; one of its own unless told.
         options: what its gRPC server is told beside the limits of messages; alone on its port unless told.
     """
 
@@ -60,6 +65,7 @@ class Server:
         store: Store | None = None,
         interval: float = SECONDS_BETWEEN_LOOKS,
         *,
+        registry: CollectorRegistry | None = None,
         options: Sequence[tuple[str, int]] = _ALONE,
     ) -> None:
         self._in_service = InService(served)
@@ -68,12 +74,14 @@ class Server:
         self._interval = interval
         self._health = aio.HealthServicer()
         self._server = grpc.aio.server(options=[*_OPTIONS, *options])
-        self._server.add_generic_rpc_handlers((ResolverService(self._in_service, clock, log).handler(),))
+        self._metrics = Metrics(registry or CollectorRegistry())
+        resolver = ResolverService(self._in_service, clock, log, self._metrics)
+        self._server.add_generic_rpc_handlers((resolver.handler(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
         reflection.enable_server_reflection((SERVICE_NAME, health_name, reflection.SERVICE_NAME), self._server)
         self._log = log
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
         self._touching: asyncio.Task[None] | None = None
         self._reloading: asyncio.Task[None] | None = None
 
@@ -90,7 +98,11 @@ class Server:
             port = self._server.add_insecure_port(listen)
         except RuntimeError:
             raise ConfigurationError(f"{listen}: can't be listened on; choose a port that is free") from None
-        self._watching = asyncio.create_task(watch_health(self._health, self._clock, self._in_service))
+        watches = (
+            watch_health(self._health, self._clock, self._in_service),
+            self._metrics.watch(self._in_service, self._clock),
+        )
+        self._watching = [asyncio.create_task(watch) for watch in watches]
         if self._reload:
             self._reloading = asyncio.create_task(self._reload.watch(self._interval))
         await self._server.start()
@@ -113,8 +125,8 @@ class Server:
         """
         if self._reload:
             self._reload.stop()
-        if self._watching:
-            self._watching.cancel()
+        for watch in self._watching:
+            watch.cancel()
         await self._health.enter_graceful_shutdown()
         await self._server.stop(GRACE_SECONDS)
         if self._touching:
@@ -159,19 +171,24 @@ def run(plan: Plan) -> None:
         SnapshotError: likewise.
     """
     served, store = open_plan(plan)
-    asyncio.run(_run(served, plan.listen, store))
+    registry = CollectorRegistry()
+    with showing(plan.metrics, registry) if plan.metrics else nullcontext() as shown:
+        asyncio.run(_run(served, plan.listen, store, registry, shown))
 
 
-async def _run(served: Served, listen: str, store: Store | None) -> None:
+async def _run(
+    served: Served, listen: str, store: Store | None, registry: CollectorRegistry, metrics: str | None
+) -> None:
     log = make_log()
-    server = Server(served, clock_of(served), log, store)
+    server = Server(served, clock_of(served), log, store, registry=registry)
     stop = asyncio.Event()
     # Before anybody is told that the server is there, who might then end it.
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
         port = await server.start(listen)
-        log.info("serving", address=f"{listen.rpartition(':')[0]}:{port}", **facts_of(served))
+        address = f"{listen.rpartition(':')[0]}:{port}"
+        log.info("serving", address=address, metrics=metrics, **facts_of(served))
         await stop.wait()
         log.info("draining")
     finally:

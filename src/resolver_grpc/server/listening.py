@@ -18,7 +18,7 @@ from resolver_grpc.errors import ConfigurationError
 _NOT_ON_THIS_MACHINE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
-def check_listen_address(listen: str) -> str:
+def check_listen_address(listen: str, option: str = "--listen") -> str:
     """Takes ``HOST:PORT`` of the loopback only: until identities exist, every caller counts as delivery.
 
     Raises:
@@ -26,13 +26,13 @@ def check_listen_address(listen: str) -> str:
     """
     host, _, port = listen.rpartition(":")
     if not port.isdecimal() or not host:
-        raise ConfigurationError("--listen wants HOST:PORT, such as 127.0.0.1:50051")
+        raise ConfigurationError(f"{option} wants HOST:PORT, such as 127.0.0.1:50051")
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         loopback = False
     if not loopback:
-        raise ConfigurationError("--listen takes loopback addresses only, such as 127.0.0.1:50051")
+        raise ConfigurationError(f"{option} takes loopback addresses only, such as 127.0.0.1:50051")
     return listen
 
 

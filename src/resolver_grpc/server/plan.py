@@ -20,6 +20,7 @@ class Plan:
         listen: ``HOST:PORT``.
         as_of: the instant that everything is judged at, where a past day is replayed.
         connection_age: seconds after which a worker asks a client to connect anew; a server alone never does.
+        metrics: ``HOST:PORT`` where metrics are shown, if anywhere.
     """
 
     directory: Path
@@ -28,6 +29,7 @@ class Plan:
     listen: str
     as_of: int | None = None
     connection_age: float = 30.0
+    metrics: str | None = None
 
     @property
     def leaving_seconds(self) -> float:

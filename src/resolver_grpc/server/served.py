@@ -18,7 +18,7 @@ from typing import NamedTuple
 from resolver_grpc.canonical import CANONICAL_VERSION
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.fastpath.machine import choose_way
-from resolver_grpc.fastpath.way import FastWay
+from resolver_grpc.fastpath.way import FastWay, Memory
 from resolver_grpc.keys import MasterKey
 from resolver_grpc.model import Sender
 from resolver_grpc.resolve import Resolver
@@ -51,6 +51,10 @@ class Served:
     def plain(self) -> Batches:
         """Answers requests from it the plain way."""
         return self.batches.plain if isinstance(self.batches, FastBatches) else self.batches
+
+    def memories(self) -> dict[str, Memory]:
+        """How well the fast way remembers the words of each fold; nothing where the plain way answers."""
+        return self.batches.way.memories() if isinstance(self.batches, FastBatches) else {}
 
     def touch(self) -> None:
         """Brings every page into memory and checks it, so that no query waits for either; may be called from a thread.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import NoReturn
 
@@ -12,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from resolver_grpc.server.batch import Steps
 from resolver_grpc.server.faults import fault_of
 from resolver_grpc.server.info import answer_server_info
+from resolver_grpc.server.metrics import Metrics
 from resolver_grpc.server.served import InService
 from resolver_grpc.server.status import refusal
 from resolver_grpc.v1.resolver_service_pb2 import DESCRIPTOR
@@ -28,12 +30,16 @@ class ResolverService:
         in_service: what is served; each batch is answered from what is in service when it is taken up.
         clock: tells the instant, in seconds of UTC; a batch is judged at the instant it is taken up.
         log: where faults of the server's own go.
+        metrics: counts what is answered and what is refused.
     """
 
-    def __init__(self, in_service: InService, clock: Callable[[], int], log: FilteringBoundLogger) -> None:
+    def __init__(
+        self, in_service: InService, clock: Callable[[], int], log: FilteringBoundLogger, metrics: Metrics
+    ) -> None:
         self._in_service = in_service
         self._clock = clock
         self._log = log
+        self._metrics = metrics
 
     def handler(self) -> grpc.GenericRpcHandler[bytes, bytes]:
         """The handlers to register. They have no serializers, so that every refusal is this server's own."""
@@ -48,11 +54,14 @@ class ResolverService:
 
     async def resolve_batch(self, request: bytes, context: Context) -> bytes:
         """Resolves one batch."""
+        begun = time.perf_counter()
         try:
             with self._in_service.batch() as served:
-                return await _in_turn(served.batches.steps(request, self._clock()))
+                response = await _in_turn(served.batches.steps(request, self._clock()))
         except Exception as error:  # noqa: BLE001 - no exception's text may leave
             await self._refuse(error, context)
+        self._metrics.note_batch(time.perf_counter() - begun)
+        return response
 
     async def resolve_stream(self, requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
         """Resolves batch after batch, each with one response, in order."""
@@ -71,6 +80,7 @@ class ResolverService:
         if fault := fault_of(error):
             self._log.error("fault", **fault)
         code, sentence, metadata = refusal(error)
+        self._metrics.note_refusal(code.name)
         await context.abort(code, sentence, metadata)
         raise AssertionError("abort always raises")
 

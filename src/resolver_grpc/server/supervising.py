@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from structlog.typing import FilteringBoundLogger
 
 from resolver_grpc.server.listening import holding_port
 from resolver_grpc.server.log import make_log
+from resolver_grpc.server.metrics_page import counting_together, showing
 from resolver_grpc.server.pacing import Pace, count_failures, restart_delay
 from resolver_grpc.server.plan import Plan
 from resolver_grpc.server.spawning import Facts, SpawnedWorker
@@ -62,20 +64,21 @@ class Supervisor:
         self._places: list[_Place] = []
         self._alive: dict[Worker, asyncio.Task[None]] = {}
 
-    async def run(self, address: str, stop: asyncio.Event, renew: asyncio.Event) -> None:
+    async def run(self, address: str, stop: asyncio.Event, renew: asyncio.Event, metrics: str | None = None) -> None:
         """Serves until it is told to stop, then ends all workers.
 
         Args:
             address: where they serve, for the log.
             stop: set to end everything.
             renew: set to have the workers replaced, one after the other; cleared when that begins.
+            metrics: where their metrics are shown, for the log.
 
         Raises:
             ResolverError: a worker couldn't begin; none is left then.
             OSError: likewise, and the operating system says why.
         """
         stopped = asyncio.create_task(stop.wait())
-        tasks: set[asyncio.Task[object]] = {stopped, asyncio.create_task(self._begin(address))}
+        tasks: set[asyncio.Task[object]] = {stopped, asyncio.create_task(self._begin(address, metrics))}
         try:
             await _first_end(tasks)
             if not stopped.done():
@@ -91,7 +94,7 @@ class Supervisor:
             await self._end_all()
         self._log.info("stopped")
 
-    async def _begin(self, address: str) -> None:
+    async def _begin(self, address: str, metrics: str | None) -> None:
         """Starts all workers at once, and says so once all serve; raises the first error that one of them meets."""
         workers = [self._launch(number) for number in range(1, self._count + 1)]
         try:
@@ -102,7 +105,7 @@ class Supervisor:
                 worker.kill()
             raise
         self._places = [_Place(worker, self._pace.clock()) for worker in workers]
-        self._log.info("serving", address=address, **facts, workers=self._count)
+        self._log.info("serving", address=address, metrics=metrics, **facts, workers=self._count)
 
     def _launch(self, number: int) -> Worker:
         worker = self._start(number)
@@ -234,8 +237,18 @@ def supervise(plan: Plan, count: int) -> None:
         ResolverError: what a worker met when it opened what it is to serve.
         OSError: likewise, and the operating system says why.
     """
-    with holding_port(plan.listen) as address:
-        asyncio.run(_supervise(replace(plan, listen=address), count))
+    with holding_port(plan.listen) as address, _metrics_of_workers(plan) as shown:
+        asyncio.run(_supervise(replace(plan, listen=address, metrics=shown), count))
+
+
+@contextmanager
+def _metrics_of_workers(plan: Plan) -> Iterator[str | None]:
+    """Shows what the workers that are started in the block count, where the plan says so."""
+    if not plan.metrics:
+        yield None
+        return
+    with counting_together() as registry, showing(plan.metrics, registry) as address:
+        yield address
 
 
 async def _supervise(plan: Plan, count: int) -> None:
@@ -244,4 +257,4 @@ async def _supervise(plan: Plan, count: int) -> None:
     for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, renew)):
         loop.add_signal_handler(number, event.set)
     supervisor = Supervisor(lambda number: SpawnedWorker(number, plan), count, make_log(), Pace(plan.patience))
-    await supervisor.run(plan.listen, stop, renew)
+    await supervisor.run(plan.listen, stop, renew, plan.metrics)
