@@ -24,7 +24,8 @@ from postgres import SETTINGS, Loading, find_postgres, measure_loading, write_co
 from resolver_grpc.build.schema import TABLES
 from resolver_grpc.index.layout import INDEX_FILE
 from resolver_grpc.index.restoring import read_content
-from resolver_grpc.keys import SECRET_BYTES, MasterKey, read_key_file
+from resolver_grpc.key_file import read_key_ring
+from resolver_grpc.keys import SECRET_BYTES, MasterKey
 from resolver_grpc.program import one_line_errors
 from resolver_grpc.snapshot.files import read_manifest
 from resolver_grpc.snapshot.manifest import MANIFEST_FILE
@@ -89,7 +90,7 @@ def _write_key_file(path: Path) -> MasterKey:
     """A key file that is always the same, so that equal tables give equal snapshot ids from run to run."""
     path.touch(mode=0o600)
     path.write_bytes(base64.b64encode(_KEY) + b"\n")
-    return read_key_file(path)
+    return read_key_ring(path).active
 
 
 def _tables(keep: Path, mailboxes: int, seed: int, ending: str) -> Path:

@@ -23,7 +23,8 @@ from machine import describe_machine
 from resolver_grpc.canonical import CANONICAL_VERSION
 from resolver_grpc.errors import SnapshotError
 from resolver_grpc.index.layout import INDEX_FILE
-from resolver_grpc.keys import MasterKey, create_key_file
+from resolver_grpc.key_file import create_key_file
+from resolver_grpc.keys import MasterKey
 from resolver_grpc.program import one_line_errors, progress
 from resolver_grpc.snapshot.files import read_manifest
 from resolver_grpc.snapshot.manifest import MANIFEST_FILE

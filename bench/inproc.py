@@ -10,10 +10,11 @@ from pathlib import Path
 import click
 
 from messages import check_answer, count_queries, read_messages
-from resolver_grpc.keys import read_key_file
+from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.program import one_line_errors
 from resolver_grpc.server.app import open_served
 from resolver_grpc.server.senders import read_senders
+from resolver_grpc.snapshot.store import key_id_of
 from resolver_grpc.times import parse_time
 from serving import AS_OF
 
@@ -37,7 +38,8 @@ def main(snapshot: Path, keys: Path, senders: Path, rounds: int, files: tuple[Pa
       bench/inproc.py --snapshot snapshot --keys index.key --senders senders.toml full_name.messages
     """
     as_of = parse_time(AS_OF)
-    served = open_served(snapshot, read_key_file(keys), read_senders(senders), as_of)
+    key = read_key_ring(keys).of(key_id_of(snapshot))
+    served = open_served(snapshot, key, read_senders(senders), as_of)
     for file in files:
         messages = read_messages(file)
         queries = sum(map(count_queries, messages))

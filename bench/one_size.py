@@ -25,7 +25,8 @@ from resolver_grpc.fastpath.machine import find_kernel
 from resolver_grpc.fastpath.way import FastWay
 from resolver_grpc.index.layout import INDEX_FILE
 from resolver_grpc.index.lmdb_index import LmdbIndex
-from resolver_grpc.keys import MasterKey, read_key_file
+from resolver_grpc.key_file import read_key_ring
+from resolver_grpc.keys import MasterKey
 from resolver_grpc.program import one_line_errors
 from resolver_grpc.resolve import Resolver
 from resolver_grpc.server.batch import Batches
@@ -89,7 +90,8 @@ def main(snapshot: Path, keys: Path, senders: Path, as_of: str, file: Path) -> N
     instant, manifest = parse_time(as_of), read_manifest(snapshot)
     # Untimed, and everything is in the page cache from here on.
     check_index_file(snapshot, manifest)
-    index, batches, opening = _open(snapshot, manifest, read_key_file(keys), senders, instant)
+    key = read_key_ring(keys).of(manifest.key_id)
+    index, batches, opening = _open(snapshot, manifest, key, senders, instant)
     messages = read_messages(file)
     check_answer(messages[0], batches.answer(messages[0], instant))
     _tell(opening)

@@ -19,9 +19,10 @@ from resolver_grpc.build.schema import TABLES
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.index.layout import INDEX_FILE
 from resolver_grpc.index.restoring import read_content
-from resolver_grpc.keys import create_key_file, read_key_file
+from resolver_grpc.key_file import create_key_file, read_key_ring
 from resolver_grpc.server.senders import parse_sender
 from resolver_grpc.snapshot.files import read_manifest
+from resolver_grpc.snapshot.store import key_id_of
 from resolver_grpc.v1.decision_pb2 import ROUTE_MAILBOX
 from resolver_grpc.v1.query_pb2 import KIND_FULL_NAME, Query
 from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchRequest, ResolveBatchResponse
@@ -76,12 +77,13 @@ def prepare(mailboxes: int, seed: int, messages: int, existing: Existing, work: 
 
     Raises:
         ConfigurationError: no snapshot can be built of the tables.
-        KeyFileError: the key file can't be read.
+        KeyFileError: the key file can't be read, or the snapshot was built under another key.
     """
     country = make_country(mailboxes, seed)
     encoded = list(_messages(country, messages, seed))
     if existing.snapshot and existing.keys:
-        return Site(existing.snapshot, read_key_file(existing.keys), encoded)
+        key = read_key_ring(existing.keys).of(key_id_of(existing.snapshot))
+        return Site(existing.snapshot, key, encoded)
     tables = existing.tables or _write_tables(country, work / "tables")
     del country
     key = create_key_file(work / "index.key")

@@ -20,7 +20,7 @@ from nation.persons import REGISTER_DATE
 from nation.requests import SENDER_ID
 from resolver_grpc.build.schema import TABLES
 from resolver_grpc.errors import ConfigurationError
-from resolver_grpc.keys import create_key_file
+from resolver_grpc.key_file import create_key_file
 from resolver_grpc.model import Kind
 
 AS_OF = f"{REGISTER_DATE}T11:00:00Z"

@@ -12,10 +12,11 @@ from nation.requests import SENDER_ID
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.fastpath.machine import find_kernel
 from resolver_grpc.fastpath.way import FastWay
-from resolver_grpc.keys import read_key_file
+from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.server.fast_batches import FastBatches
 from resolver_grpc.server.senders import read_senders
 from resolver_grpc.server.served import open_served
+from resolver_grpc.snapshot.store import key_id_of
 from resolver_grpc.times import parse_time
 from serving import AS_OF, Site, make_site, write_senders
 
@@ -90,7 +91,7 @@ def opening(site: Site) -> Iterator[Opened]:
         ConfigurationError: there is no fast way to measure.
     """
     instant = parse_time(AS_OF)
-    key = read_key_file(site.keys)
+    key = read_key_ring(site.keys).of(key_id_of(site.snapshot))
     served = open_served(site.snapshot, key, read_senders(site.senders), instant)
     try:
         kernel, fast = find_kernel(), served.batches

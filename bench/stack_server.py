@@ -22,7 +22,7 @@ import grpc
 from prometheus_client import CollectorRegistry
 
 from resolver_grpc.errors import ConfigurationError
-from resolver_grpc.keys import read_key_file
+from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.program import one_line_errors
 from resolver_grpc.server.app import _ALONE, _OPTIONS
 from resolver_grpc.server.log import make_log
@@ -30,6 +30,7 @@ from resolver_grpc.server.metrics import Metrics
 from resolver_grpc.server.senders import read_senders
 from resolver_grpc.server.served import InService, Served, open_served
 from resolver_grpc.server.service import SERVICE_NAME, ResolverService
+from resolver_grpc.snapshot.store import key_id_of
 from resolver_grpc.times import parse_time
 
 # The real server's options, so that nothing but the handler differs; private, since nobody else may build upon them.
@@ -94,7 +95,8 @@ def main(
         if not keys or not senders or not as_of:
             raise ConfigurationError("--snapshot wants --keys, --senders and --as-of beside it")
         instant = parse_time(as_of)
-        served = open_served(snapshot, read_key_file(keys), read_senders(senders), instant)
+        key = read_key_ring(keys).of(key_id_of(snapshot))
+        served = open_served(snapshot, key, read_senders(senders), instant)
         served.touch()
         answer = partial(_answer_batch, served, instant)
         metrics = Metrics(CollectorRegistry())

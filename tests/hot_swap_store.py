@@ -14,7 +14,8 @@ import structlog
 from resolver_grpc.build.population.brute_force import World, decide
 from resolver_grpc.build.snapshot import build_snapshot
 from resolver_grpc.errors import SnapshotError
-from resolver_grpc.keys import MasterKey, create_key_file
+from resolver_grpc.key_file import create_key_file
+from resolver_grpc.keys import MasterKey
 from resolver_grpc.model import Kind, QueryRow
 from resolver_grpc.server.app import Server
 from resolver_grpc.server.reload import Reload, Store

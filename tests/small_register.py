@@ -11,7 +11,8 @@ from pathlib import Path
 from resolver_grpc.build.schema import MAILBOXES, PERSONS, RELATIONS, ROADS
 from resolver_grpc.build.snapshot import Inputs, build_snapshot
 from resolver_grpc.build.tables import TableMeta, write_table
-from resolver_grpc.keys import MasterKey, create_key_file
+from resolver_grpc.key_file import create_key_file
+from resolver_grpc.keys import MasterKey
 from resolver_grpc.model import Kind, QueryRow
 from resolver_grpc.server.app import Server, make_log, open_served
 from resolver_grpc.server.senders import parse_sender

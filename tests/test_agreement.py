@@ -16,7 +16,7 @@ from resolver_grpc.build.population.writing import write_population
 from resolver_grpc.build.snapshot import Inputs, build_snapshot
 from resolver_grpc.client import ResolverClient
 from resolver_grpc.index.memory import MemoryIndex
-from resolver_grpc.keys import create_key_file
+from resolver_grpc.key_file import create_key_file
 from resolver_grpc.model import Kind, QueryRow, Reason, Route
 from resolver_grpc.resolve import Resolver
 from resolver_grpc.server.batch import Batches

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resolver_grpc.errors import ConfigurationError, MismatchedResponseError
-from resolver_grpc.keys import read_key_file
+from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.model import Kind, Reason, Route
 from resolver_grpc.server.app import open_served
 from resolver_grpc.server.senders import read_senders
@@ -55,7 +55,7 @@ def site(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def served(site):
-    served = open_served(site.snapshot, read_key_file(site.keys), read_senders(site.senders), NOON)
+    served = open_served(site.snapshot, read_key_ring(site.keys).active, read_senders(site.senders), NOON)
     yield served
     served.snapshot.index.close()
 

@@ -1,9 +1,5 @@
-import base64
 import hashlib
 import hmac
-import stat
-import subprocess
-import sys
 
 import pytest
 from hypothesis import given
@@ -14,7 +10,7 @@ from resolver_grpc.canonical.kvhx import Kvhx
 from resolver_grpc.canonical.names import canonical_name_words
 from resolver_grpc.canonical.street import canonical_street
 from resolver_grpc.errors import KeyFileError
-from resolver_grpc.keys import IndexKeys, KeyKind, MasterKey, create_key_file, read_key_file
+from resolver_grpc.keys import IndexKeys, KeyKind, KeyRing, MasterKey
 
 KEYS = IndexKeys(b"k" * 32)
 HOME = Address("8000", "vestergade", "12", "3", "tv", "")
@@ -54,6 +50,8 @@ def test_each_use_has_a_secret_of_its_own_derived_from_the_master_key():
     assert key.index_keys.secret == hkdf(key.secret, "index")
     assert key.columns_secret == hkdf(key.secret, "columns")
     assert key.snapshot_secret == hkdf(key.secret, "snapshot")
+    assert key.handles_secret == hkdf(key.secret, "handles")
+    assert key.audit_secret == hkdf(key.secret, "audit")
     assert key.key_id == hkdf(key.secret, "key id")[:8].hex()
 
 
@@ -61,73 +59,28 @@ def test_a_key_never_shows_in_its_own_description():
     assert "0101" not in repr(MasterKey(b"0101" * 8)) + repr(IndexKeys(b"0101" * 8))
 
 
-def test_a_new_key_file_is_read_again_and_belongs_to_its_owner_alone(tmp_path):
-    path = tmp_path / "index.key"
-    made = create_key_file(path)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert read_key_file(path) == made
-    assert create_key_file(tmp_path / "other.key") != made
-    with pytest.raises(KeyFileError, match="never overwritten"):
-        create_key_file(path)
-    assert read_key_file(path) == made
+RING = KeyRing(MasterKey(b"a" * 32), (MasterKey(b"b" * 32), MasterKey(b"c" * 32)))
 
 
-def test_a_key_file_that_cant_be_made_is_refused(tmp_path):
-    with pytest.raises(KeyFileError, match="can't be written: No such file"):
-        create_key_file(tmp_path / "nowhere" / "index.key")
+def test_a_ring_gives_the_active_key_first_and_finds_each_by_its_id():
+    assert list(RING) == [MasterKey(letter * 32) for letter in (b"a", b"b", b"c")]
+    assert [RING.of(key.key_id) for key in RING] == list(RING)
 
 
-def test_a_key_file_that_cant_be_finished_is_removed_again(tmp_path):
-    """Half a key would stand in the way of the next attempt."""
-    program = """
-import pathlib, resource, sys
-from resolver_grpc.keys import create_key_file
-resource.setrlimit(resource.RLIMIT_FSIZE, (8, 8))
-create_key_file(pathlib.Path(sys.argv[1]))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program, tmp_path / "index.key"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "index.key: can't be written: File too large" in done.stderr
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("key_id", ["", MasterKey(b"d" * 32).key_id, MasterKey(b"a" * 32).key_id[:-1]])
+def test_a_key_that_is_not_in_the_ring_is_refused(key_id):
+    with pytest.raises(
+        KeyFileError, match="built under another key; pass the key file that the builder used"
+    ) as raised:
+        RING.of(key_id)
+    assert f"holds no key '{key_id}'" in raised.value.message
 
 
-@pytest.mark.parametrize(
-    ("content", "mode", "problem"),
-    [
-        (None, 0o600, "can't be read: No such file or directory; make one with"),
-        (base64.b64encode(bytes(32)), 0o640, "others may read it; run `chmod 600`"),
-        (base64.b64encode(bytes(32)), 0o604, "others may read it"),
-        (b"", 0o600, "holds no key of 32 bytes"),
-        (base64.b64encode(bytes(31)), 0o600, "holds no key of 32 bytes"),
-        (base64.b64encode(bytes(33)), 0o600, "holds no key of 32 bytes"),
-        (b"\xff" * 44, 0o600, "holds no key of 32 bytes"),
-        (base64.b64encode(bytes(32)) + b"!", 0o600, "holds no key of 32 bytes"),
-        (bytes(32), 0o600, "holds no key of 32 bytes"),
-    ],
-)
-def test_what_is_no_key_file_is_refused_in_one_sentence(tmp_path, content, mode, problem):
-    path = tmp_path / "index.key"
-    if content is not None:
-        path.write_bytes(content)
-        path.chmod(mode)
+def test_of_an_id_that_is_none_no_more_is_told_than_an_id_has():
     with pytest.raises(KeyFileError) as raised:
-        read_key_file(path)
-    assert problem in raised.value.message
-    assert raised.value.message.startswith(str(path))
+        RING.of("\x1b[2J\nØster" + "long" * 9)
+    assert "key '\\x1b[2J\\n\\xd8sterlonglo':" in raised.value.message
 
 
-def test_a_directory_is_no_key_file(tmp_path):
-    with pytest.raises(KeyFileError, match="can't be read: Is a directory"):
-        read_key_file(tmp_path)
-
-
-@pytest.mark.parametrize("content", [base64.b64encode(b"k" * 32), b" " + base64.b64encode(b"k" * 32) + b"\r\n"])
-def test_blanks_around_a_key_dont_count(tmp_path, content):
-    path = tmp_path / "index.key"
-    path.write_bytes(content)
-    path.chmod(0o400)
-    assert read_key_file(path) == MasterKey(b"k" * 32)
+def test_a_ring_never_shows_a_key_in_its_description():
+    assert not [key for key in RING if key.secret.decode() in repr(RING)]

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from resolver_grpc.build.snapshot import Built, Inputs, build_snapshot
 from resolver_grpc.errors import ConfigurationError
-from resolver_grpc.keys import read_key_file
+from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.program import one_line_errors, progress
 
 _FILE = click.Path(path_type=Path)
@@ -61,7 +61,7 @@ def main(
         raise ConfigurationError("--rejects must be a file of its own; name another")
     if rejects_file and not rejects_file.absolute().parent.is_dir():
         raise ConfigurationError(f"--rejects: there is no folder {rejects_file.parent}; make it first")
-    key = read_key_file(key_file)
+    key = read_key_ring(key_file).active
     inputs = Inputs(persons, mailboxes, relations, roads, max_rejects, rejects_file)
     built = build_snapshot(inputs, target, key, int(time.time()), progress)
     _print_report(built, target, Console(), is_listed=rejects_file is not None)

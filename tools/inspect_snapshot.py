@@ -12,11 +12,11 @@ from rich.table import Table
 
 from resolver_grpc.canonical import CANONICAL_VERSION
 from resolver_grpc.errors import ConfigurationError
-from resolver_grpc.keys import read_key_file
+from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.program import one_line_errors
 from resolver_grpc.snapshot.files import check_index_file, read_manifest
 from resolver_grpc.snapshot.manifest import Manifest
-from resolver_grpc.snapshot.store import open_snapshot
+from resolver_grpc.snapshot.store import key_id_of, open_snapshot
 from resolver_grpc.times import format_instant, parse_time, register_window
 
 _FILE = click.Path(path_type=Path)
@@ -81,7 +81,7 @@ def _print_manifest(manifest: Manifest, console: Console) -> None:
 
 
 def _print_facts(directory: Path, key_file: Path, instant: int, console: Console) -> None:
-    key = read_key_file(key_file)
+    key = read_key_ring(key_file).of(key_id_of(directory))
     index = open_snapshot(directory, key.columns_secret, key.key_id, CANONICAL_VERSION).index
     facts = index.facts_at(instant)
     table = Table("fact", "owners", title=f"Facts at {format_instant(instant)}", title_justify="left")

@@ -9,11 +9,12 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from resolver_grpc.keys import read_key_file
+from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.program import one_line_errors
 from resolver_grpc.snapshot import placing
 from resolver_grpc.snapshot.changing import PATIENCE_SECONDS
 from resolver_grpc.snapshot.generations import Generation, list_generations
+from resolver_grpc.snapshot.store import key_id_of
 
 _FOLDER = click.Path(path_type=Path)
 _NUMBER = click.IntRange(1)
@@ -61,7 +62,8 @@ def place(store: Path, snapshot: Path, key_file: Path, patience: float) -> None:
     Example:
       tools/publish_snapshot.py place store snapshot-2026-11-22 --keys index.key
     """
-    placed = placing.place(store, snapshot, read_key_file(key_file), patience)
+    key = read_key_ring(key_file).of(key_id_of(snapshot))
+    placed = placing.place(store, snapshot, key, patience)
     news = "is placed and live" if placed.is_new else "is live already and holds this snapshot; nothing was placed"
     click.echo(f"{store}: generation {placed.number} {news}")
 

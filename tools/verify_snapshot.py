@@ -14,9 +14,10 @@ from resolver_grpc.build.snapshot import Inputs
 from resolver_grpc.build.verify_rows import verify_rows
 from resolver_grpc.canonical import CANONICAL_VERSION
 from resolver_grpc.errors import ConfigurationError
-from resolver_grpc.keys import MasterKey, read_key_file
+from resolver_grpc.key_file import read_key_ring
+from resolver_grpc.keys import MasterKey
 from resolver_grpc.program import one_line_errors, progress
-from resolver_grpc.snapshot.store import open_snapshot
+from resolver_grpc.snapshot.store import key_id_of, open_snapshot
 from resolver_grpc.snapshot.verify import Check, verify_snapshot
 
 _FILE = click.Path(path_type=Path)
@@ -54,7 +55,7 @@ def main(
           --mailboxes mailboxes.csv --relations relations.csv --sample 5000 --seed 7
     """
     inputs = _inputs(persons, mailboxes, relations, roads)
-    key = read_key_file(key_file)
+    key = read_key_ring(key_file).of(key_id_of(snapshot))
     checks = verify_snapshot(snapshot, key)
     if inputs:
         checks += _verify_rows(snapshot, inputs, key, Sample(sample, seed))

@@ -8,7 +8,7 @@ import click
 
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.index.layout import FOREVER
-from resolver_grpc.keys import create_key_file
+from resolver_grpc.key_file import create_key_file
 from resolver_grpc.policy.table import table_markdown
 from resolver_grpc.program import one_line_errors
 from resolver_grpc.server.listening import check_listen_address

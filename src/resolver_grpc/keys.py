@@ -7,15 +7,11 @@ space, which folding collapses). Who steals an index without the key file can't 
 
 from __future__ import annotations
 
-import base64
-import binascii
-import os
-import stat
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum, unique
 from functools import cached_property
 from hashlib import blake2b
-from pathlib import Path
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -26,6 +22,7 @@ from resolver_grpc.errors import KeyFileError
 
 KEY_BYTES = 16
 SECRET_BYTES = 32
+KEY_ID_BYTES = 8
 SEPARATOR = "\x1f"
 
 
@@ -93,7 +90,7 @@ class MasterKey:
     @cached_property
     def key_id(self) -> str:
         """Names the key without telling it; stands in every manifest."""
-        return self._derive("key id")[:8].hex()
+        return self._derive("key id")[:KEY_ID_BYTES].hex()
 
     @cached_property
     def index_keys(self) -> IndexKeys:
@@ -110,56 +107,52 @@ class MasterKey:
         """For the digest of a snapshot's content that is its id, 32 bytes."""
         return self._derive("snapshot")
 
+    @cached_property
+    def handles_secret(self) -> bytes:
+        """For the handles of decisions, 32 bytes."""
+        return self._derive("handles")
+
+    @cached_property
+    def audit_secret(self) -> bytes:
+        """For the chains of the audit, 32 bytes."""
+        return self._derive("audit")
+
     def _derive(self, use: str) -> bytes:
         """HKDF-SHA256 (RFC 5869) with the use as its label."""
         hkdf = HKDF(algorithm=SHA256(), length=SECRET_BYTES, salt=None, info=f"resolver-grpc/1/{use}".encode())
         return hkdf.derive(self.secret)
 
 
-def create_key_file(path: Path) -> MasterKey:
-    """Writes a new random key to a new file that only its owner may read.
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """The keys that a key file holds: the one that snapshots are built under, and older ones that still open theirs.
 
-    Raises:
-        KeyFileError: the file exists already, or can't be written.
+    Iterating gives the active key first, then the kept ones, the newest first.
+
+    Args:
+        active: what is built from now on is built under it.
+        kept: the older ones, each another key.
     """
-    secret = os.urandom(SECRET_BYTES)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise KeyFileError(f"{path}: exists already; a key is never overwritten, choose another file") from None
-    except OSError as error:
-        raise KeyFileError(f"{path}: can't be written: {error.strerror}") from None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(base64.b64encode(secret) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        path.unlink()
-        raise KeyFileError(f"{path}: can't be written: {error.strerror}") from None
-    return MasterKey(secret)
 
+    active: MasterKey
+    kept: tuple[MasterKey, ...] = ()
 
-def read_key_file(path: Path) -> MasterKey:
-    """Reads a key file: 32 bytes in base64, readable by its owner alone.
+    def __iter__(self) -> Iterator[MasterKey]:
+        yield self.active
+        yield from self.kept
 
-    Raises:
-        KeyFileError: it is missing, open to others, or no key.
-    """
-    try:
-        with path.open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            text = file.read(1024)
-    except OSError as error:
-        raise KeyFileError(f"{path}: can't be read: {error.strerror}; make one with `resolver-grpc keys new`") from None
-    if mode & 0o077:
-        raise KeyFileError(f"{path}: others may read it; run `chmod 600` on it")
-    try:
-        secret = base64.b64decode(text.strip(), validate=True)
-    except binascii.Error:
-        secret = b""
-    if len(secret) != SECRET_BYTES:
+    def of(self, key_id: str) -> MasterKey:
+        """Finds the key of an id, as a manifest names it.
+
+        Raises:
+            KeyFileError: it is not in the ring.
+        """
+        for key in self:
+            if key.key_id == key_id:
+                return key
+        # The id comes from a file that anybody may have written: no more of it than an id has.
+        named = ascii(key_id[: 2 * KEY_ID_BYTES])
         raise KeyFileError(
-            f"{path}: holds no key of {SECRET_BYTES} bytes in base64; make one with `resolver-grpc keys new`"
+            f"The key file holds no key {named}: the snapshot was built under another key; pass the key file that the "
+            "builder used."
         )
-    return MasterKey(secret)

@@ -20,7 +20,8 @@ from resolver_grpc.canonical.address_line import parse_address_line
 from resolver_grpc.canonical.kvhx import parse_kvhx
 from resolver_grpc.errors import SnapshotError, TableError
 from resolver_grpc.index.layout import INDEX_FILE, STREET_SHARED, TOWN_TELLS
-from resolver_grpc.keys import KeyKind, MasterKey, create_key_file
+from resolver_grpc.key_file import create_key_file
+from resolver_grpc.keys import KeyKind, MasterKey
 from resolver_grpc.model import Fact
 from resolver_grpc.snapshot.files import check_index_file, read_manifest
 from resolver_grpc.snapshot.manifest import MANIFEST_FILE

@@ -16,7 +16,7 @@ from worker_nursery import quick_command, serve_command, supervised
 
 from hot_swap_store import TELLING_QUERIES, build_variants, decisions_of
 from resolver_grpc.client import Query, ResolverClient
-from resolver_grpc.keys import create_key_file
+from resolver_grpc.key_file import create_key_file
 from resolver_grpc.model import QueryRow
 from resolver_grpc.server.app import open_plan
 from resolver_grpc.server.plan import Plan

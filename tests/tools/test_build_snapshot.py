@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from resolver_grpc.build.schema import MAILBOXES
-from resolver_grpc.keys import create_key_file
+from resolver_grpc.key_file import create_key_file
 from resolver_grpc.snapshot.files import check_index_file, read_manifest
 from small_register import ANN, MAILBOX_ROWS, PERSONS_ROWS, RELATION_ROWS, person, write_tables
 

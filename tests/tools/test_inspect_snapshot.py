@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from resolver_grpc.index.layout import INDEX_FILE
-from resolver_grpc.keys import create_key_file
+from resolver_grpc.key_file import create_key_file
 from resolver_grpc.snapshot.manifest import MANIFEST_FILE
 from small_register import ANN, FIRM, build_register
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from resolver_grpc.index.layout import INDEX_FILE
-from resolver_grpc.keys import create_key_file
+from resolver_grpc.key_file import create_key_file
 from resolver_grpc.snapshot.changing import changing
 from resolver_grpc.snapshot.generations import current_number, generation_path
 from small_register import ANN, FIRM, PERSONS_ROWS, build_register

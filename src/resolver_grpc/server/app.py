@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -19,9 +20,9 @@ from structlog.typing import FilteringBoundLogger
 
 from resolver_grpc.errors import ConfigurationError, SnapshotError
 from resolver_grpc.fastpath.machine import choose_way
-from resolver_grpc.keys import read_key_file
 from resolver_grpc.server.batch import MAX_REQUEST_BYTES
 from resolver_grpc.server.health import watch_health
+from resolver_grpc.server.key_source import KeySource
 from resolver_grpc.server.log import make_log
 from resolver_grpc.server.metrics import Metrics
 from resolver_grpc.server.metrics_page import showing
@@ -30,7 +31,9 @@ from resolver_grpc.server.reload import SECONDS_BETWEEN_LOOKS, Reload, Store
 from resolver_grpc.server.senders import read_senders
 from resolver_grpc.server.served import InService, Served, open_served
 from resolver_grpc.server.service import SERVICE_NAME, ResolverService
+from resolver_grpc.server.sighting import Sighting
 from resolver_grpc.snapshot.generations import GENERATIONS_FOLDER
+from resolver_grpc.snapshot.store import key_id_of
 from resolver_grpc.times import format_instant
 
 __all__ = ["Served", "Server", "clock_of", "facts_of", "make_log", "open_plan", "open_served", "run"]
@@ -146,17 +149,19 @@ def open_plan(plan: Plan) -> tuple[Served, Store | None]:
 
     Raises:
         ConfigurationError: the senders can't be read, or the instant to replay lies before the register date.
-        KeyFileError: the key file is refused.
+        KeyFileError: the key file is refused, or holds no key that the snapshot was built under.
         SnapshotError: the snapshot is missing, damaged, foreign or of another format.
     """
-    senders, key = read_senders(plan.senders_file), read_key_file(plan.key_file)
+    senders, keys = read_senders(plan.senders_file), KeySource(plan.key_file)
+
+    def open_one(directory: Path, sighting: Sighting | None = None) -> Served:
+        return open_served(directory, keys.of(key_id_of(directory)), senders, plan.as_of, sighting)
+
     store = None
     if (plan.directory / GENERATIONS_FOLDER).is_dir():
         # The server's messages name the store wherever it was started.
-        store = Store(
-            plan.directory.absolute(), lambda path, sighting: open_served(path, key, senders, plan.as_of, sighting)
-        )
-    served = store.open_live() if store else open_served(plan.directory, key, senders, plan.as_of)
+        store = Store(plan.directory.absolute(), open_one)
+    served = store.open_live() if store else open_one(plan.directory)
     gc.collect()
     gc.freeze()
     return served, store

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
-from resolver_grpc.errors import NotYetValidError, ResolverError, SnapshotError
+from resolver_grpc.errors import KeyFileError, NotYetValidError, ResolverError, SnapshotError
 from resolver_grpc.server.faults import fault_of
 from resolver_grpc.server.served import InService, Refusal, Served
 from resolver_grpc.server.sighting import Sighting, sight
@@ -32,7 +32,7 @@ class Store:
 
     Attributes:
         path: the store's folder.
-        open: opens the generation in a directory, which was sighted so; raises what ``open_served`` does.
+        open: opens the generation in a directory, which was sighted so; raises what ``open_plan`` does.
     """
 
     path: Path
@@ -43,13 +43,14 @@ class Store:
 
         Raises:
             SnapshotError: the store has no live generation, or it is missing, damaged, foreign or of another format.
+            KeyFileError: there is no key to open it.
             ConfigurationError: the instant to replay lies before its register date.
         """
         while True:
             sighting = sight(self.path)
             try:
                 return self.open(self.directory(sighting), sighting)
-            except SnapshotError:
+            except (SnapshotError, KeyFileError):
                 if sight(self.path) == sighting:
                     raise
 

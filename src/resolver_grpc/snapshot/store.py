@@ -30,23 +30,30 @@ class Snapshot:
     index: LmdbIndex
 
 
+def key_id_of(directory: Path) -> str:
+    """Tells which key a published snapshot was built under, before anything large of it is read.
+
+    Raises:
+        SnapshotError: it is missing, unpublished or of another format.
+    """
+    _check_published(directory)
+    return read_manifest(directory).key_id
+
+
 def open_snapshot(directory: Path, columns_key: bytes, key_id: str, canonical_version: int) -> Snapshot:
     """Opens a published snapshot.
 
     Args:
         directory: where it was published.
         columns_key: the secret of the columns, 32 bytes.
-        key_id: names the key file that the columns key is from.
+        key_id: names the key that the columns key is derived from.
         canonical_version: the version of the canonical forms that this program makes keys from.
 
     Raises:
         SnapshotError: it is missing, unpublished, of another format, canonical version or key, truncated or
             damaged; checked in this order.
     """
-    if is_unpublished(directory):
-        raise SnapshotError(
-            f"The directory {directory} was left behind by a builder that did not finish; remove it and build again."
-        )
+    _check_published(directory)
     manifest = read_manifest(directory)
     _check_builder(directory, manifest, key_id, canonical_version)
     check_index_file(directory, manifest)
@@ -58,6 +65,13 @@ def open_snapshot(directory: Path, columns_key: bytes, key_id: str, canonical_ve
         index.close()
         _refuse(directory, "its index holds another number of owners than it states", "publish the snapshot again")
     return Snapshot(manifest, index)
+
+
+def _check_published(directory: Path) -> None:
+    if is_unpublished(directory):
+        raise SnapshotError(
+            f"The directory {directory} was left behind by a builder that did not finish; remove it and build again."
+        )
 
 
 def _check_builder(directory: Path, manifest: Manifest, key_id: str, canonical_version: int) -> None:
