@@ -8,7 +8,7 @@ import click
 
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.index.layout import FOREVER
-from resolver_grpc.key_file import create_key_file
+from resolver_grpc.key_commands import keys
 from resolver_grpc.policy.table import table_markdown
 from resolver_grpc.program import one_line_errors
 from resolver_grpc.server.listening import check_listen_address
@@ -103,26 +103,7 @@ def _parse_as_of(text: str | None) -> int | None:
     return instant
 
 
-@main.group()
-def keys() -> None:
-    """Makes key files."""
-
-
-@keys.command()
-@click.argument("file", type=_EXISTING)
-@one_line_errors()
-def new(file: Path) -> None:
-    """Writes a new random key to FILE, which only its owner may read.
-
-    Keep it as safe as the register: with it, and a snapshot, numbers can be read. Without it a snapshot is of
-    no use; builder and server need the same one.
-
-    \b
-    Example:
-      resolver-grpc keys new index.key
-    """
-    key = create_key_file(file)
-    click.echo(f"{file}: new key {key.key_id}")
+main.add_command(keys)
 
 
 @main.command("decision-table")
