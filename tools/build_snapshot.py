@@ -24,7 +24,9 @@ _FILE = click.Path(path_type=Path)
 @click.option("--mailboxes", required=True, type=_FILE, help="Mailboxes, .csv or .parquet.")
 @click.option("--relations", required=True, type=_FILE, help="Relations to senders, .csv or .parquet.")
 @click.option("--roads", type=_FILE, help="Roads with their names, .csv or .parquet.")
-@click.option("--keys", "key_file", required=True, type=_FILE, help="The key file; `resolver-grpc keys new` makes one.")
+@click.option(
+    "--keys", "key_file", required=True, type=_FILE, help="The key file, for its active key; see `resolver-grpc keys`."
+)
 @click.option("--out", "target", required=True, type=_FILE, help="The snapshot's directory, which must not exist yet.")
 @click.option("--rejects", "rejects_file", type=_FILE, help="Where to list rejected rows: table, row, problem.")
 @click.option(
