@@ -63,6 +63,12 @@ class KeyFileError(ResolverError):
     reason = "KEY_FILE_REFUSED"
 
 
+class AuditError(ResolverError):
+    """An audit that can't be written, or a folder of one that can't be read."""
+
+    reason = "AUDIT_UNAVAILABLE"
+
+
 class TableError(ResolverError):
     """An input table that can't be read as what it should be."""
 

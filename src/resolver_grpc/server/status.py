@@ -12,6 +12,7 @@ from google.rpc.status_pb2 import Status
 from grpc import StatusCode
 
 from resolver_grpc.errors import (
+    AuditError,
     ConfigurationError,
     KeyFileError,
     MalformedRequestError,
@@ -35,6 +36,8 @@ STATUS_CODES: dict[type[ResolverError], StatusCode] = {
     TooManyQueriesError: StatusCode.INVALID_ARGUMENT,
     UnknownSenderError: StatusCode.PERMISSION_DENIED,
     NotYetValidError: StatusCode.FAILED_PRECONDITION,
+    # Nothing is resolved that can't be accounted for.
+    AuditError: StatusCode.UNAVAILABLE,
     # Damage met while serving; before that it stops the program.
     SnapshotError: StatusCode.INTERNAL,
     # These concern programs and clients; a server that meets one has a fault of its own.

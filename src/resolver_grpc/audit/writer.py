@@ -1,0 +1,108 @@
+"""Group commit: batches that end while others are being synced share the next write.
+
+What belongs here: who waits for what. A record is written in a thread of the writer's own; whoever waits for it goes
+on once it is on the disk, or is told that it can't be. Nothing here knows how a line looks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Final
+
+from resolver_grpc.audit.chain import Chain
+from resolver_grpc.audit.record import Record
+from resolver_grpc.errors import AuditError
+
+_SENTENCE: Final = "the audit can't be written, so nothing is resolved until it can be; try again later"
+
+
+class AuditWriter:
+    """Writes a chain for many callers at once; used on the event loop alone.
+
+    Args:
+        chain: what it writes; nobody else uses it meanwhile.
+        changed: is called when writing begins to fail, with why, and with an empty text when it no longer does.
+    """
+
+    def __init__(self, chain: Chain, changed: Callable[[str], None]) -> None:
+        self._chain = chain
+        self._changed = changed
+        self._thread = ThreadPoolExecutor(1, "audit")
+        self._waiting: list[tuple[Record, asyncio.Future[None]]] = []
+        self._committing: asyncio.Task[None] | None = None
+        self._fault = ""
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the last write succeeded."""
+        return not self._fault
+
+    def check(self) -> None:
+        """Refuses what could not be recorded anyway, before any work is done for it.
+
+        Raises:
+            AuditError: the audit can't be written.
+        """
+        if self._fault:
+            raise AuditError(_SENTENCE)
+
+    async def write(self, record: Record) -> None:
+        """Writes a record; once it returns the record is on the disk.
+
+        Raises:
+            AuditError: it can't be written.
+        """
+        written = asyncio.get_running_loop().create_future()
+        self._waiting.append((record, written))
+        if not self._committing:
+            self._committing = asyncio.create_task(self._commit_all())
+        await written
+
+    async def check_up(self) -> None:
+        """Looks whether a failed audit can be written again, and makes a checkpoint that is overdue."""
+        if self._committing or (self.is_well and not self._chain.is_checkpoint_due):
+            return
+        await self._in_thread(self._chain.prove)
+
+    async def close(self) -> None:
+        """Waits for what is being written, and ends the chain."""
+        while self._committing:
+            await asyncio.wait({self._committing})
+        await self._in_thread(self._chain.close)
+        self._thread.shutdown()
+
+    async def _commit_all(self) -> None:
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting, []
+                records = [record for record, _ in group]
+                is_written = await self._in_thread(lambda: self._chain.append(records))  # noqa: B023 - awaited at once
+                for _, written in group:
+                    # Whoever waited may have gone.
+                    if not written.done():
+                        _settle(written, is_written=is_written)
+        finally:
+            self._committing = None
+
+    async def _in_thread(self, work: Callable[[], None]) -> bool:
+        """Whether something could be written; tells when that changes."""
+        fault = ""
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait are to be told
+            fault = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+        if fault != self._fault:
+            self._fault = fault
+            with suppress(OSError):
+                self._changed(fault)
+        return not fault
+
+
+def _settle(written: asyncio.Future[None], *, is_written: bool) -> None:
+    if is_written:
+        written.set_result(None)
+    else:
+        written.set_exception(AuditError(_SENTENCE))
