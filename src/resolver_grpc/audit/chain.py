@@ -128,7 +128,7 @@ class Chain:
             self._ends, self._file = [file.end], None
             file.release()
         self._file = file = self._begin(now)
-        self._ends, self._unchecked = [], 0
+        self._ends, self._unchecked, self._checked_at = [], 0, now
         return file
 
     def _begin(self, now: float) -> ChainFile:

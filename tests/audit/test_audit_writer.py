@@ -1,0 +1,131 @@
+"""Group commit: who waits for what, and what becomes of those who wait when nothing can be written."""
+
+import asyncio
+import threading
+
+import pytest
+from audit_nursery import Clock, chain, faults_of, numbers_in, record
+
+from resolver_grpc.audit.chain import SECONDS_TO_A_CHECKPOINT, News
+from resolver_grpc.audit.writer import AuditWriter
+from resolver_grpc.errors import AuditError
+
+
+class Gate:
+    """Lets a chain's writes through one by one, and counts them."""
+
+    def __init__(self, chain):
+        self.groups = []
+        self.open = threading.Event()
+        self._append = chain.append
+        chain.append = self.append
+
+    def append(self, records):
+        self.open.wait()
+        self.groups.append(len(records))
+        self._append(records)
+
+
+def test_batches_that_end_meanwhile_share_the_next_write(tmp_path):
+    one = chain(tmp_path)
+    gate = Gate(one)
+
+    async def run():
+        writer = AuditWriter(one, lambda _fault: None)
+        first = asyncio.create_task(writer.write(record(0)))
+        await asyncio.sleep(0)
+        others = [asyncio.create_task(writer.write(record(number))) for number in range(1, 65)]
+        await asyncio.sleep(0)
+        gate.open.set()
+        await asyncio.gather(first, *others)
+        await writer.close()
+
+    asyncio.run(run())
+    assert gate.groups == [1, 64]
+    assert numbers_in(tmp_path) == list(range(65))
+    assert faults_of(tmp_path) == []
+
+
+def test_a_caller_that_has_gone_keeps_nobody_waiting(tmp_path):
+    one = chain(tmp_path)
+    gate = Gate(one)
+
+    async def run():
+        writer = AuditWriter(one, lambda _fault: None)
+        calls = [asyncio.create_task(writer.write(record(number))) for number in range(3)]
+        await asyncio.sleep(0)
+        calls[1].cancel()
+        gate.open.set()
+        told = await asyncio.gather(*calls, return_exceptions=True)
+        await writer.close()
+        return told
+
+    told = asyncio.run(run())
+    assert [type(one) for one in told] == [type(None), asyncio.CancelledError, type(None)]
+    assert numbers_in(tmp_path) == [0, 1, 2]
+
+
+def test_what_cannot_be_written_is_refused_until_it_can_be(tmp_path):
+    folder = tmp_path / "audit"
+    folder.mkdir()
+    faults = []
+
+    async def run():
+        writer = AuditWriter(chain(folder), faults.append)
+        await writer.write(record(1))
+        writer.check()
+        folder.rename(tmp_path / "away")
+        told = await asyncio.gather(*(writer.write(record(2)) for _ in range(3)), return_exceptions=True)
+        assert [type(one) for one in told] == [AuditError] * 3
+        assert str(tmp_path) not in str(told[0])
+        assert not writer.is_well
+        with pytest.raises(AuditError):
+            writer.check()
+        await writer.check_up()
+        assert not writer.is_well
+        (tmp_path / "away").rename(folder)
+        await writer.check_up()
+        assert writer.is_well
+        writer.check()
+        await writer.write(record(3))
+        await writer.close()
+
+    asyncio.run(run())
+    assert faults == ["No such file or directory", ""]
+    assert numbers_in(folder) == [1, 3]
+    assert faults_of(folder) == []
+
+
+def test_an_error_that_nobody_foresaw_leaves_nobody_waiting(tmp_path):
+    faults = []
+
+    async def run():
+        writer = AuditWriter(chain(tmp_path), faults.append)
+        with pytest.raises(AuditError):
+            await writer.write(record(counts={(99, 99): 1}))
+        await writer.check_up()
+        await writer.write(record(1))
+        await writer.close()
+
+    asyncio.run(run())
+    assert faults == ["KeyError", ""]
+    assert numbers_in(tmp_path) == [1]
+    assert faults_of(tmp_path) == []
+
+
+def test_a_quiet_audit_makes_its_checkpoint_all_the_same(tmp_path):
+    clock, told = Clock(), []
+
+    async def run():
+        writer = AuditWriter(chain(tmp_path, clock=clock, told=told), lambda _fault: None)
+        await writer.write(record(1))
+        await writer.check_up()
+        assert told == []
+        clock.now += SECONDS_TO_A_CHECKPOINT
+        await writer.check_up()
+        await writer.check_up()
+        assert [news for news, _ in told] == [News.CHECKPOINT]
+        await writer.close()
+
+    asyncio.run(run())
+    assert faults_of(tmp_path) == []
