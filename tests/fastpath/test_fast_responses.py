@@ -143,7 +143,7 @@ def test_requests_under_way_beside_each_other_come_out_as_alone():
             try:
                 next(steps)
             except StopIteration as end:
-                told[number] = end.value
+                told[number] = end.value.response
             else:
                 under_way.append((number, steps))
         assert [told[number] for number in range(6)] == [ways.plain.answer(*one) for one in asked]

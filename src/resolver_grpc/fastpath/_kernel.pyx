@@ -36,12 +36,14 @@ cdef class Batch:
         usual: whether the request is framed as every library writes it; if not, the plain way reads it, and nothing
             else here means anything.
         sender_id: the sender, as it is written.
+        shipment_id: the sender's name for the shipment, as it is written.
         personal_content: what the request says of its letters.
         count: how many rows there are.
     """
 
     cdef readonly bint usual
     cdef readonly bytes sender_id
+    cdef readonly bytes shipment_id
     cdef readonly bint personal_content
     cdef readonly Py_ssize_t count
     cdef Kernel kernel
@@ -62,7 +64,7 @@ cdef class Batch:
     def __cinit__(self, Kernel kernel not None, bytes request, Py_ssize_t most):
         cdef const uint8_t *bytes_of_request = request
         cdef Py_ssize_t size = len(request)
-        self.kernel, self.request, self.sender_id = kernel, request, b""
+        self.kernel, self.request, self.sender_id, self.shipment_id = kernel, request, b"", b""
         # A row takes two bytes at least: what is counted first is what is held.
         self.usual = size < 0x7FFFFFFF and self.count_rows(bytes_of_request, size, most)
         if self.usual:
@@ -120,6 +122,8 @@ cdef class Batch:
                 return False
             elif tag == 1:
                 self.sender_id = p[:size]
+            elif tag == 2:
+                self.shipment_id = p[:size]
             if tag != 4:
                 seen |= 1 << tag
             p += size
@@ -303,3 +307,25 @@ cdef class Batch:
             else:
                 at += write_row(to + at, row, judge, self.reached + row.first_reached)
         return bytes(memoryview(written)[:at])
+
+    def counts(self):
+        """Counts what ``write`` tells of the slice's rows that the kernel decided.
+
+        Returns:
+            How many got each route and reason, and how many targets they have in all.
+        """
+        cdef uint32_t tally[KINDS * REASONS]
+        cdef Py_ssize_t number, code
+        cdef int64_t targets = 0
+        cdef Row *row
+        cdef dict counts = {}
+        memset(tally, 0, sizeof(tally))
+        for number in range(self.done):
+            row = &self.rows[number]
+            if row.state == FAST:
+                tally[row.route * REASONS + row.reason] += 1
+                targets += count_targets(row, self.judge)
+        for code in range(KINDS * REASONS):
+            if tally[code]:
+                counts[code // REASONS, code % REASONS] = tally[code]
+        return counts, targets

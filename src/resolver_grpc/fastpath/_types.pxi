@@ -75,6 +75,7 @@ cdef enum:
     NUMBER = 10  # bytes of a CPR number
     TARGET = NUMBER + 4  # bytes of a target on the wire
     KINDS = 8  # and routes, which are fewer
+    REASONS = 128  # what one byte on the wire has room for
     CODES = 8192  # of the policy
     SEVERAL = 2 << 5  # the code's candidates
     ONE = 1 << 5

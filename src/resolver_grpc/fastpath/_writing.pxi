@@ -45,6 +45,13 @@ cdef inline int64_t write_target(uint8_t *to, Judge judge, uint32_t ordinal) noe
     return 4 + digits
 
 
+cdef inline int64_t count_targets(const Row *row, Judge judge) noexcept nogil:
+    """How many targets a decision is written with."""
+    if not judge.with_number[row.route]:
+        return 0
+    return row.reached if row.recipe.everyone else 1
+
+
 cdef void sort_by_number(Judge judge, uint32_t *ordinals, uint32_t count) noexcept nogil:
     """Puts the few owners of a row in the order of their numbers."""
     cdef uint32_t ordinal

@@ -6,9 +6,9 @@ alone. ``ResolveStreamRequest`` has the fields of ``ResolveBatchRequest``, so on
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar, cast
+from typing import TypeVar, cast
 
 from google.protobuf.message import DecodeError, Message
 
@@ -16,6 +16,7 @@ from resolver_grpc.errors import MalformedRequestError, TooManyQueriesError, Unk
 from resolver_grpc.model import Decision, Query, Sender
 from resolver_grpc.policy import POLICY_VERSION
 from resolver_grpc.resolve import Resolver
+from resolver_grpc.server.answer import Answer, Steps, Tally
 from resolver_grpc.server.counting import count_queries
 from resolver_grpc.snapshot.manifest import Manifest
 from resolver_grpc.v1.decision_pb2 import Decision as DecisionRow
@@ -31,10 +32,6 @@ MAX_REQUEST_BYTES = 8 * 1024 * 1024
 """Room for 10,000 queries with long addresses; past it gRPC itself answers RESOURCE_EXHAUSTED."""
 QUERIES_AT_ONCE = 4
 """Queries that the plain way resolves before it lets others go first; most take a tenth of a millisecond."""
-
-
-Steps: TypeAlias = Generator[None, None, bytes]
-"""An answer under way: it lets others go first at each step, and returns the response in wire format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +53,8 @@ class Batches:
     as_of: int | None = None
 
     def answer(self, request: bytes, instant: int) -> bytes:
-        """Resolves one request at once; see ``steps``."""
-        return finish(self.steps(request, instant))
+        """Resolves one request at once, and gives the response; see ``steps``."""
+        return finish(self.steps(request, instant)).response
 
     def steps(self, request: bytes, instant: int) -> Steps:
         """Resolves one request, some queries at a time.
@@ -67,7 +64,7 @@ class Batches:
             instant: seconds of UTC, at which every query is judged.
 
         Returns:
-            The response in wire format, by steps of about half a millisecond.
+            The answer, by steps of about half a millisecond.
 
         Raises:
             MalformedRequestError: the bytes are no request.
@@ -84,14 +81,15 @@ class Batches:
         sender = self.sender(message.sender_id)
         queries: Sequence[Query] = message.queries
         self.resolver.check_instant(instant)
-        response = self.response()
+        response, told = self.response(), Tally()
         for first in range(0, len(queries), QUERIES_AT_ONCE):
             if first:
                 yield
             some = queries[first : first + QUERIES_AT_ONCE]
             decisions = self.resolver.resolve(some, sender, instant, personal_content=message.personal_content)
             response.decisions.extend(map(decision_row, some, decisions))
-        return response.SerializeToString()
+            told.add_decisions(decisions)
+        return Answer(response.SerializeToString(), sender.id, message.shipment_id, told)
 
     def sender(self, sender_id: str) -> Sender:
         """The onboarded sender of an id.
@@ -113,14 +111,14 @@ class Batches:
         )
 
 
-def finish(steps: Steps) -> bytes:
+def finish(steps: Steps) -> Answer:
     """Takes all steps of an answer one after the other."""
     while True:
         try:
             next(steps)
         except StopIteration as end:
-            response: bytes = end.value
-            return response
+            answer: Answer = end.value
+            return answer
 
 
 def decision_row(query: Query, decision: Decision) -> DecisionRow:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from resolver_grpc.errors import ResolverError
 from resolver_grpc.fastpath.way import FastWay
 from resolver_grpc.model import Query, Sender
-from resolver_grpc.server.batch import MAX_QUERIES, QUERIES_AT_ONCE, Batches, Steps, decision_row, finish, parse_message
+from resolver_grpc.server.answer import Answer, Steps, Tally
+from resolver_grpc.server.batch import MAX_QUERIES, QUERIES_AT_ONCE, Batches, decision_row, finish, parse_message
 from resolver_grpc.server.counting import frame_queries
 from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchRequest
 
@@ -44,8 +45,8 @@ class FastBatches:
         return self.plain.senders
 
     def answer(self, request: bytes, instant: int) -> bytes:
-        """Resolves one request at once; see ``Batches``."""
-        return finish(self.steps(request, instant))
+        """Resolves one request at once, and gives the response; see ``Batches``."""
+        return finish(self.steps(request, instant)).response
 
     def steps(self, request: bytes, instant: int) -> Steps:
         """Resolves one request, some queries at a time; see ``Batches``."""
@@ -61,6 +62,7 @@ class FastBatches:
         self.plain.resolver.check_instant(instant)
         judge = self.way.judge(sender, instant, personal_content=batch.personal_content)
         written: list[bytes] = []
+        told = Tally()
         done = 0
         while done < batch.count:
             if done:
@@ -71,13 +73,16 @@ class FastBatches:
                 if first:
                     yield
                 some = left[first : first + QUERIES_AT_ONCE]
-                others |= zip(some, self._plainly(batch, some, sender, instant), strict=True)
+                others |= zip(some, self._plainly(batch, some, sender, instant, told), strict=True)
             written.append(batch.write(judge, others))
+            told.add_counts(*batch.counts())
             done += rows
-        return b"".join([*written, self.plain.response().SerializeToString()])
+        response = b"".join([*written, self.plain.response().SerializeToString()])
+        return Answer(response, sender.id, batch.shipment_id.decode(), told)
 
-    def _plainly(self, batch: Batch, rows: Sequence[int], sender: Sender, instant: int) -> list[bytes]:
+    def _plainly(self, batch: Batch, rows: Sequence[int], sender: Sender, instant: int, told: Tally) -> list[bytes]:
         request = frame_queries([batch.row(row) for row in rows])
         queries: Sequence[Query] = parse_message(ResolveBatchRequest, request).queries
         decisions = self.plain.resolver.resolve(queries, sender, instant, personal_content=batch.personal_content)
+        told.add_decisions(decisions)
         return [decision_row(*pair).SerializeToString() for pair in zip(queries, decisions, strict=True)]

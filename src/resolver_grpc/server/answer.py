@@ -1,0 +1,57 @@
+"""What one request came to: the response's bytes, and what the audit is to say of them.
+
+What belongs here: counting what was told. Both ways count alike, each what it wrote itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
+
+from resolver_grpc.model import Decision
+
+
+@dataclass(slots=True)
+class Tally:
+    """How often each outcome was told so far.
+
+    Attributes:
+        counts: queries by the numbers of route and reason.
+        targets: how many targets their decisions have.
+    """
+
+    counts: Counter[tuple[int, int]] = field(default_factory=Counter)
+    targets: int = 0
+
+    def add_decisions(self, decisions: Iterable[Decision]) -> None:
+        """Counts what the plain way decided."""
+        for decision in decisions:
+            self.counts[decision.route, decision.reason] += 1
+            self.targets += len(decision.targets)
+
+    def add_counts(self, counts: Mapping[tuple[int, int], int], targets: int) -> None:
+        """Adds what the kernel counted."""
+        self.counts.update(counts)
+        self.targets += targets
+
+
+class Answer(NamedTuple):
+    """The answer to one request.
+
+    Attributes:
+        response: a ``ResolveBatchResponse`` in wire format.
+        sender_id: the sender that was answered.
+        shipment_id: the sender's name for the shipment.
+        told: what the response tells.
+    """
+
+    response: bytes
+    sender_id: str
+    shipment_id: str
+    told: Tally
+
+
+Steps: TypeAlias = Generator[None, None, Answer]
+"""An answer under way: it lets others go first at each step, and returns what it came to."""

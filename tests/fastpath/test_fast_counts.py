@@ -1,0 +1,39 @@
+"""What an answer says that it told is what its response tells, whichever way it was made."""
+
+from collections import Counter
+
+import pytest
+from fast_nursery import SENDERS, TIMES, both_ways, content_made_to_fit, dice_of, request_of
+from odd_queries import OddQueries
+
+from resolver_grpc.server.batch import finish
+from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchResponse
+
+
+def told_by_response(answer):
+    rows = ResolveBatchResponse.FromString(answer.response).decisions
+    return Counter((row.route, row.reason) for row in rows), sum(len(row.targets) for row in rows)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_counts_are_those_of_the_response_both_ways(seed):
+    """Batches of every size about the kernel's slice, of all kinds and senders, with rows that the kernel leaves."""
+    dice = dice_of(seed)
+    queries = OddQueries(dice, 0.1)
+    pool = [queries.query() for _ in range(400)]
+    outcomes = set()
+    with both_ways(content_made_to_fit(pool, dice, list(SENDERS), several=0.2), SENDERS) as ways:
+        for size in [0, 1, 2, 17, 255, 256, 257, 300, 600]:
+            sender_id, instant = dice.choice(list(SENDERS)), dice.choice(TIMES)
+            shipment_id = dice.choice(["", "shipment 1", "shipment 2", "forsendelse æ"])
+            request = request_of(
+                dice.choices(pool, k=size), sender_id, shipment_id=shipment_id, personal_content=dice.random() < 0.2
+            )
+            fast, plain = (finish(way.steps(request, instant)) for way in (ways.fast, ways.plain))
+            assert (fast.told.counts, fast.told.targets) == told_by_response(fast)
+            assert fast == plain
+            assert (fast.sender_id, fast.shipment_id) == (sender_id, shipment_id)
+            outcomes |= set(fast.told.counts)
+        assert ways.counts["fast"] > 200
+        assert ways.counts["left"] > 50
+    assert len(outcomes) > 10
