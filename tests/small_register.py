@@ -15,6 +15,7 @@ from resolver_grpc.key_file import create_key_file
 from resolver_grpc.keys import MasterKey
 from resolver_grpc.model import Kind, QueryRow
 from resolver_grpc.server.app import Server, make_log, open_served
+from resolver_grpc.server.auditing import Auditing
 from resolver_grpc.server.senders import parse_sender
 from resolver_grpc.times import parse_time
 
@@ -143,15 +144,17 @@ class RunningServer:
 
 
 @contextmanager
-def serving(register, senders=KNOWN_SENDERS, as_of=NOON, clock=None, queries=QUERIES):
-    """Serves a snapshot from a thread of its own until the block ends."""
+def serving(register, senders=KNOWN_SENDERS, as_of=NOON, clock=None, queries=QUERIES, audit=None):
+    """Serves a snapshot from a thread of its own until the block ends; records its batches in the folder ``audit``."""
     served = open_served(register.directory, register.key, senders, as_of)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
 
     async def start():
-        server = Server(served, clock or (lambda: as_of), make_log())
+        log = make_log()
+        auditing = Auditing(audit, register.key, 1, log) if audit else None
+        server = Server(served, clock or (lambda: as_of), log, audit=auditing)
         return server, await server.start("127.0.0.1:0")
 
     try:

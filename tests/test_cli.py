@@ -96,6 +96,7 @@ def open_key(options, tmp_path):
         ({"--as-of": "2026-10-31T22:59:59Z"}, "--as-of lies before the snapshot's register date 2026-11-01"),
         ({"--as-of": "2106-02-08"}, "--as-of lies after 2106"),
         ({"--as-of": "noon"}, "--as-of is neither a day"),
+        ({"--audit": "nowhere"}, "nowhere: the audit can't be written there (No such file or directory)"),
     ],
 )
 def test_serve_ends_with_one_line_that_says_what_and_where(options, tmp_path, changed, sentence):

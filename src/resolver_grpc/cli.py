@@ -53,6 +53,7 @@ def main() -> None:
 @click.option("--senders", "senders_file", required=True, type=_EXISTING, help="The onboarded senders, TOML.")
 @click.option("--listen", default="127.0.0.1:50051", show_default=True, help="HOST:PORT, loopback only; port 0: any.")
 @click.option("--as-of", "as_of", help="Judge everything at this instant: a day, or an instant with Z or offset.")
+@click.option("--audit", type=_EXISTING, help="The folder of the audit, which must be there.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="How many processes serve.")
 @click.option("--metrics", help="HOST:PORT on the loopback, for Prometheus; port 0: any.")
 @one_line_errors()
@@ -62,6 +63,7 @@ def serve(
     senders_file: Path,
     listen: str,
     as_of: str | None,
+    audit: Path | None,
     workers: int,
     metrics: str | None,
 ) -> None:
@@ -73,6 +75,8 @@ def serve(
     With several workers each is a process that shares the port. One that dies is started again; SIGHUP replaces them
     one after the other, without a call failing, and so takes up new senders.
 
+    With an audit each batch is recorded before its answer leaves; while it can't be written nothing is resolved.
+
     Every caller counts as delivery and is told numbers, so that the server listens on the loopback only.
 
     \b
@@ -82,8 +86,15 @@ def serve(
       resolver-grpc serve --snapshot /srv/resolver/store --keys index.key --senders senders.toml \\
           --listen 127.0.0.1:50052 --as-of 2026-11-01T12:00:00Z
     """
-    shown = check_listen_address(metrics, "--metrics") if metrics else None
-    plan = Plan(directory, key_file, senders_file, check_listen_address(listen), _parse_as_of(as_of), metrics=shown)
+    plan = Plan(
+        directory,
+        key_file,
+        senders_file,
+        check_listen_address(listen),
+        _parse_as_of(as_of),
+        audit,
+        metrics=check_listen_address(metrics, "--metrics") if metrics else None,
+    )
     if workers > 1:
         supervise(plan, workers)
         return

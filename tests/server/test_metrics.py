@@ -19,7 +19,7 @@ from resolver_grpc.cli import main
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.fastpath.machine import find_kernel
 from resolver_grpc.fastpath.way import Memory
-from resolver_grpc.model import Kind, Sender, SenderClass
+from resolver_grpc.model import Kind, Reason, Route, Sender, SenderClass
 from resolver_grpc.server.metrics import Metrics
 from resolver_grpc.server.metrics_page import counting_together, showing
 from resolver_grpc.server.served import open_served
@@ -111,7 +111,7 @@ def test_a_page_shows_what_is_registered_until_its_end():
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     with showing("127.0.0.1:0", registry) as address:
-        metrics.note_batch(0.004)
+        metrics.note_batch({(Route.MAILBOX, Reason.DELIVERABLE): 7, (Route.REJECT, Reason.NOT_FOUND): 2}, 0.004)
         metrics.note_refusal("INVALID_ARGUMENT")
         page = read_page(address)
         with pytest.raises(ConfigurationError, match="choose a port that is free"), showing(address, registry):
@@ -119,6 +119,9 @@ def test_a_page_shows_what_is_registered_until_its_end():
     assert page["resolver_batch_seconds_count",] == 1
     assert page["resolver_batch_seconds_bucket", "0.005"] == 1
     assert page["resolver_batch_seconds_bucket", "0.002"] == 0
+    assert page["resolver_batch_queries_sum",] == 9
+    assert page["resolver_queries_total", "MAILBOX", "DELIVERABLE"] == 7
+    assert page["resolver_queries_total", "REJECT", "NOT_FOUND"] == 2
     assert page["resolver_refused_calls_total", "INVALID_ARGUMENT"] == 1
     with pytest.raises(OSError, match="refused"):
         read_page(address)
@@ -136,7 +139,8 @@ def test_a_server_alone_counts_what_it_answers_and_refuses(folder):
                 stub.ResolveBatch(ResolveBatchRequest(sender_id="nobody"))
         page = read_page(shown)
         assert server.end() == 0
-    assert page["resolver_batch_seconds_count",] == 3
+    assert page["resolver_batch_seconds_count",] == page["resolver_batch_queries_sum",] == 3
+    assert sum(count for (name, *_), count in page.items() if name == "resolver_queries_total") == 3
     assert page["resolver_refused_calls_total", "PERMISSION_DENIED"] == 1
     assert page["resolver_generation",] == 0
     assert page["resolver_register_age_seconds",] > 0

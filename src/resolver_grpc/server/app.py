@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -20,6 +21,7 @@ from structlog.typing import FilteringBoundLogger
 
 from resolver_grpc.errors import ConfigurationError, SnapshotError
 from resolver_grpc.fastpath.machine import choose_way
+from resolver_grpc.server.auditing import Auditing, open_audit
 from resolver_grpc.server.batch import MAX_REQUEST_BYTES
 from resolver_grpc.server.health import watch_health
 from resolver_grpc.server.key_source import KeySource
@@ -57,10 +59,11 @@ class Server:
             stands in none.
         interval: seconds between two looks at the store.
         registry: where its metrics are registered; one of its own unless told.
+        audit: where it records its batches, which it closes when it stops; None for nowhere.
         options: what its gRPC server is told beside the limits of messages; alone on its port unless told.
     """
 
-    def __init__(  # noqa: PLR0913 - each is one choice of the caller's, the last three with a default
+    def __init__(  # noqa: PLR0913 - each is one choice of the caller's, most with a default
         self,
         served: Served,
         clock: Callable[[], int],
@@ -69,6 +72,7 @@ class Server:
         interval: float = SECONDS_BETWEEN_LOOKS,
         *,
         registry: CollectorRegistry | None = None,
+        audit: Auditing | None = None,
         options: Sequence[tuple[str, int]] = _ALONE,
     ) -> None:
         self._in_service = InService(served)
@@ -77,9 +81,12 @@ class Server:
         self._interval = interval
         self._health = aio.HealthServicer()
         self._server = grpc.aio.server(options=[*_OPTIONS, *options])
+        self._audit = audit
+        if audit:
+            audit.on_change(self._in_service.changed.set)
         self._metrics = Metrics(registry or CollectorRegistry())
-        resolver = ResolverService(self._in_service, clock, log, self._metrics)
-        self._server.add_generic_rpc_handlers((resolver.handler(),))
+        service = ResolverService(self._in_service, clock, log, self._metrics, audit)
+        self._server.add_generic_rpc_handlers((service.handler(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
         reflection.enable_server_reflection((SERVICE_NAME, health_name, reflection.SERVICE_NAME), self._server)
@@ -101,10 +108,12 @@ class Server:
             port = self._server.add_insecure_port(listen)
         except RuntimeError:
             raise ConfigurationError(f"{listen}: can't be listened on; choose a port that is free") from None
-        watches = (
-            watch_health(self._health, self._clock, self._in_service),
+        watches = [
+            watch_health(self._health, self._clock, self._in_service, self._audit),
             self._metrics.watch(self._in_service, self._clock),
-        )
+        ]
+        if self._audit:
+            watches.append(self._audit.watch())
         self._watching = [asyncio.create_task(watch) for watch in watches]
         if self._reload:
             self._reloading = asyncio.create_task(self._reload.watch(self._interval))
@@ -137,6 +146,8 @@ class Server:
         if self._reloading:
             await self._reloading
         await self._in_service.close()
+        if self._audit:
+            await self._audit.close()
 
 
 def open_plan(plan: Plan) -> tuple[Served, Store | None]:
@@ -171,6 +182,7 @@ def run(plan: Plan) -> None:
     """Serves, alone on its port, until SIGTERM or SIGINT, then drains and closes the snapshot.
 
     Raises:
+        AuditError: the audit can't be written.
         ConfigurationError: nothing can be bound to the address, or as ``open_plan`` says.
         KeyFileError: likewise.
         SnapshotError: likewise.
@@ -178,14 +190,12 @@ def run(plan: Plan) -> None:
     served, store = open_plan(plan)
     registry = CollectorRegistry()
     with showing(plan.metrics, registry) if plan.metrics else nullcontext() as shown:
-        asyncio.run(_run(served, plan.listen, store, registry, shown))
+        asyncio.run(_run(served, replace(plan, metrics=shown), store, registry))
 
 
-async def _run(
-    served: Served, listen: str, store: Store | None, registry: CollectorRegistry, metrics: str | None
-) -> None:
-    log = make_log()
-    server = Server(served, clock_of(served), log, store, registry=registry)
+async def _run(served: Served, plan: Plan, store: Store | None, registry: CollectorRegistry) -> None:
+    log, listen = make_log(), plan.listen
+    server = Server(served, clock_of(served), log, store, registry=registry, audit=open_audit(plan, 1, log))
     stop = asyncio.Event()
     # Before anybody is told that the server is there, who might then end it.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -193,7 +203,7 @@ async def _run(
     try:
         port = await server.start(listen)
         address = f"{listen.rpartition(':')[0]}:{port}"
-        log.info("serving", address=address, metrics=metrics, **facts_of(served))
+        log.info("serving", address=address, metrics=plan.metrics, **facts_of(served))
         await stop.wait()
         log.info("draining")
     finally:

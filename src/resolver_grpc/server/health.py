@@ -2,7 +2,8 @@
 
 The empty name and the service's name are SERVING from the snapshot's register date on. The name
 ``snapshot`` tells freshness: past its horizon a snapshot is stale; it goes on answering, reaching fewer.
-The name ``generation`` is NOT_SERVING while the store's live generation is refused and another one answers.
+The name ``generation`` is NOT_SERVING while the store's live generation is refused and another one answers. While the
+audit can't be written nothing is resolved: the empty name, the service's and ``audit`` are NOT_SERVING.
 """
 
 from __future__ import annotations
@@ -14,34 +15,40 @@ from contextlib import suppress
 from grpc_health.v1.health import aio  # type: ignore[attr-defined]  # the stubs lack it
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
+from resolver_grpc.server.auditing import Auditing
 from resolver_grpc.server.served import InService
 from resolver_grpc.server.service import SERVICE_NAME
 
 SNAPSHOT_NAME = "snapshot"
 GENERATION_NAME = "generation"
+AUDIT_NAME = "audit"
 _LONGEST_WAIT_SECONDS = 60
 
 _STATUS = {True: HealthCheckResponse.SERVING, False: HealthCheckResponse.NOT_SERVING}
 
 
-def health_at(instant: int, in_service: InService) -> dict[str, bool]:
+def health_at(instant: int, in_service: InService, *, is_audit_well: bool = True) -> dict[str, bool]:
     """Which names are well at an instant."""
     served = in_service.served
-    answers = instant >= served.valid_from
+    answers = instant >= served.valid_from and is_audit_well
     return {
         "": answers,
         SERVICE_NAME: answers,
         SNAPSHOT_NAME: served.valid_from <= instant < served.horizon,
         GENERATION_NAME: in_service.refusal is None,
+        AUDIT_NAME: is_audit_well,
     }
 
 
-async def watch_health(servicer: aio.HealthServicer, clock: Callable[[], int], in_service: InService) -> None:
-    """Keeps the health service true to the clock and to what is in service, until cancelled."""
+async def watch_health(
+    servicer: aio.HealthServicer, clock: Callable[[], int], in_service: InService, audit: Auditing | None = None
+) -> None:
+    """Keeps the health service true to the clock, to what is in service and to the audit, until cancelled."""
     while True:
         in_service.changed.clear()
         instant = clock()
-        for name, is_well in health_at(instant, in_service).items():
+        is_audit_well = audit is None or audit.is_well
+        for name, is_well in health_at(instant, in_service, is_audit_well=is_audit_well).items():
             await servicer.set(name, _STATUS[is_well])
         served = in_service.served
         waits = [boundary - instant for boundary in (served.valid_from, served.horizon) if boundary > instant]

@@ -1,6 +1,7 @@
 """Metrics: what a process counts, for Prometheus.
 
-What belongs here: the metrics and their names. Labels are the names of folds and status codes; nothing of a query, an
+What belongs here: the metrics and their names. Labels are the names of routes, reasons, folds and
+status codes; nothing of a query, an
 owner or a sender stands in one. Where they are shown is ``metrics_page.py``'s.
 """
 
@@ -13,11 +14,13 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from resolver_grpc.fastpath.way import Memory
+from resolver_grpc.model import Reason, Route
 
 if TYPE_CHECKING:
     from resolver_grpc.server.served import InService, Served
 
 _SECONDS_BETWEEN_LOOKS: Final = 5.0
+_BATCH_SIZES: Final = (1, 10, 100, 1_000, 2_500, 5_000, 10_000)
 _BATCH_SECONDS: Final = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
 
@@ -34,6 +37,12 @@ class Metrics:
             "Seconds from when a batch was taken up to its response, small steps of others in between included.",
             buckets=_BATCH_SECONDS,
             registry=registry,
+        )
+        self._queries = Counter(
+            "resolver_queries", "Queries answered, by route and reason.", ["route", "reason"], registry=registry
+        )
+        self._sizes = Histogram(
+            "resolver_batch_queries", "Queries in a batch.", buckets=_BATCH_SIZES, registry=registry
         )
         self._refused = Counter("resolver_refused_calls", "Calls refused, by gRPC status.", ["code"], registry=registry)
         self._remembered = Counter(
@@ -67,11 +76,23 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemin",
         )
+        self._counters: dict[tuple[int, int], Counter] = {}
         self._memories: Mapping[str, Memory] = {}
         self._served: Served | None = None
 
-    def note_batch(self, seconds: float) -> None:
-        """Counts a batch that was answered, and how long that took."""
+    def note_batch(self, counts: Mapping[tuple[int, int], int], seconds: float) -> None:
+        """Counts a batch that was answered.
+
+        Args:
+            counts: how many of its queries got each route and reason, by their numbers.
+            seconds: how long it took.
+        """
+        for outcome, count in counts.items():
+            if outcome not in self._counters:
+                route, reason = outcome
+                self._counters[outcome] = self._queries.labels(Route(route).name, Reason(reason).name)
+            self._counters[outcome].inc(count)
+        self._sizes.observe(sum(counts.values()))
         self._seconds.observe(seconds)
 
     def note_refusal(self, code: str) -> None:

@@ -19,6 +19,7 @@ class Plan:
         senders_file: the onboarded senders.
         listen: ``HOST:PORT``.
         as_of: the instant that everything is judged at, where a past day is replayed.
+        audit: the folder of the audit; None for a server that keeps none.
         connection_age: seconds after which a worker asks a client to connect anew; a server alone never does.
         metrics: ``HOST:PORT`` where metrics are shown, if anywhere.
     """
@@ -28,6 +29,7 @@ class Plan:
     senders_file: Path
     listen: str
     as_of: int | None = None
+    audit: Path | None = None
     connection_age: float = 30.0
     metrics: str | None = None
 

@@ -151,7 +151,7 @@ class InService:
         served: what is served first.
 
     Attributes:
-        changed: set whenever another snapshot is served, or a refusal comes or goes.
+        changed: set whenever another snapshot is served, a refusal comes or goes, or the audit fails or works again.
     """
 
     def __init__(self, served: Served) -> None:

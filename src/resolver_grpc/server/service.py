@@ -10,11 +10,12 @@ from typing import NoReturn
 import grpc
 from structlog.typing import FilteringBoundLogger
 
-from resolver_grpc.server.batch import Steps
+from resolver_grpc.server.answer import Answer, Steps
+from resolver_grpc.server.auditing import ANYBODY, Auditing
 from resolver_grpc.server.faults import fault_of
 from resolver_grpc.server.info import answer_server_info
 from resolver_grpc.server.metrics import Metrics
-from resolver_grpc.server.served import InService
+from resolver_grpc.server.served import InService, Served
 from resolver_grpc.server.status import refusal
 from resolver_grpc.v1.resolver_service_pb2 import DESCRIPTOR
 
@@ -31,15 +32,22 @@ class ResolverService:
         clock: tells the instant, in seconds of UTC; a batch is judged at the instant it is taken up.
         log: where faults of the server's own go.
         metrics: counts what is answered and what is refused.
+        audit: where each batch is recorded before its answer or its refusal leaves; None for nowhere.
     """
 
     def __init__(
-        self, in_service: InService, clock: Callable[[], int], log: FilteringBoundLogger, metrics: Metrics
+        self,
+        in_service: InService,
+        clock: Callable[[], int],
+        log: FilteringBoundLogger,
+        metrics: Metrics,
+        audit: Auditing | None = None,
     ) -> None:
         self._in_service = in_service
         self._clock = clock
         self._log = log
         self._metrics = metrics
+        self._audit = audit
 
     def handler(self) -> grpc.GenericRpcHandler[bytes, bytes]:
         """The handlers to register. They have no serializers, so that every refusal is this server's own."""
@@ -56,12 +64,11 @@ class ResolverService:
         """Resolves one batch."""
         begun = time.perf_counter()
         try:
-            with self._in_service.batch() as served:
-                response = await _in_turn(served.batches.steps(request, self._clock()))
+            answer = await self._resolve(request)
         except Exception as error:  # noqa: BLE001 - no exception's text may leave
             await self._refuse(error, context)
-        self._metrics.note_batch(time.perf_counter() - begun)
-        return response
+        self._metrics.note_batch(answer.told.counts, time.perf_counter() - begun)
+        return answer.response
 
     async def resolve_stream(self, requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
         """Resolves batch after batch, each with one response, in order."""
@@ -76,6 +83,26 @@ class ResolverService:
         except Exception as error:  # noqa: BLE001 - no exception's text may leave
             await self._refuse(error, context)
 
+    async def _resolve(self, request: bytes) -> Answer:
+        """Answers a batch, which is recorded before its answer leaves."""
+        if self._audit:
+            self._audit.check()
+        with self._in_service.batch() as served:
+            instant = self._clock()
+            answer = await self._answer(request, served, instant)
+        if self._audit:
+            await self._audit.record_answer(answer, served, instant, ANYBODY)
+        return answer
+
+    async def _answer(self, request: bytes, served: Served, instant: int) -> Answer:
+        """Takes the steps of an answer; what it is refused for is recorded before it is raised."""
+        try:
+            return await _in_turn(served.batches.steps(request, instant))
+        except Exception as error:
+            if self._audit:
+                await self._audit.record_refusal(error, served, instant, ANYBODY)
+            raise
+
     async def _refuse(self, error: Exception, context: Context) -> NoReturn:
         if fault := fault_of(error):
             self._log.error("fault", **fault)
@@ -85,12 +112,12 @@ class ResolverService:
         raise AssertionError("abort always raises")
 
 
-async def _in_turn(steps: Steps) -> bytes:
+async def _in_turn(steps: Steps) -> Answer:
     """Takes the steps of an answer with the event loop in between, so that small calls don't wait for large ones."""
     while True:
         try:
             next(steps)
         except StopIteration as end:
-            response: bytes = end.value
-            return response
+            answer: Answer = end.value
+            return answer
         await asyncio.sleep(0)

@@ -15,6 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from resolver_grpc.errors import ResolverError
 from resolver_grpc.server.app import Server, clock_of, facts_of, open_plan
+from resolver_grpc.server.auditing import open_audit
 from resolver_grpc.server.faults import fault_of
 from resolver_grpc.server.leaving import see_clients_off, stop_listening
 from resolver_grpc.server.log import make_log
@@ -34,7 +35,7 @@ def work(number: int, plan: Plan, tie: Connection) -> None:
     """
     log = make_log().bind(worker=number)
     try:
-        asyncio.run(_serve(plan, tie, log))
+        asyncio.run(_serve(number, plan, tie, log))
     except (ResolverError, OSError) as error:
         with suppress(OSError):
             tie.send(error)
@@ -43,10 +44,11 @@ def work(number: int, plan: Plan, tie: Connection) -> None:
         raise SystemExit(1) from None
 
 
-async def _serve(plan: Plan, tie: Connection, log: FilteringBoundLogger) -> None:
+async def _serve(number: int, plan: Plan, tie: Connection, log: FilteringBoundLogger) -> None:
     served, store = open_plan(plan)
     options = (("grpc.so_reuseport", 1), ("grpc.max_connection_age_ms", round(plan.connection_age * 1000)))
-    server = Server(served, clock_of(served), log, store, options=options)
+    audit = open_audit(plan, number, log)
+    server = Server(served, clock_of(served), log, store, audit=audit, options=options)
     told, stop, loop = asyncio.Event(), asyncio.Event(), asyncio.get_running_loop()
 
     def hear() -> None:

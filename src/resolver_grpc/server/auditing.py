@@ -1,0 +1,170 @@
+"""The server's audit: what became of a batch, recorded before its answer leaves.
+
+What belongs here: making the record, keeping the audit going, and telling the log and health how it fares. How it is
+written is the audit package's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from structlog.typing import FilteringBoundLogger
+
+from resolver_grpc.audit.chain import Chain, News
+from resolver_grpc.audit.naming import End
+from resolver_grpc.audit.record import Record
+from resolver_grpc.audit.sealing import AuditKeys
+from resolver_grpc.audit.writer import AuditWriter
+from resolver_grpc.errors import AuditError, ResolverError
+from resolver_grpc.key_file import read_key_ring
+from resolver_grpc.keys import MasterKey
+from resolver_grpc.policy import POLICY_VERSION
+from resolver_grpc.server.answer import Answer
+from resolver_grpc.server.plan import Plan
+from resolver_grpc.server.served import Served
+
+SECONDS_BETWEEN_CHECKS: Final = 1.0
+
+
+class Caller(NamedTuple):
+    """Who asked: the name that it is known by, and its role."""
+
+    name: str
+    role: str
+
+
+ANYBODY: Final = Caller("loopback", "delivery")
+"""What every caller counts as until identities exist."""
+
+
+class Auditing:
+    """Records batches; made and used on the event loop.
+
+    Args:
+        folder: the audit's folder.
+        keys: the key that it is sealed with, then those that earlier files may have been sealed with.
+        worker: the number of the worker.
+        log: where it says how it fares; checkpoints that are to be kept elsewhere go there, too.
+
+    Raises:
+        AuditError: no file can be begun there.
+    """
+
+    def __init__(self, folder: Path, keys: Iterable[MasterKey], worker: int, log: FilteringBoundLogger) -> None:
+        ring = list(map(AuditKeys.of, keys))
+        self._keys = ring[0]
+        self._log = log
+        self._changed: Callable[[], None] | None = None
+        try:
+            chain = Chain(folder, ring, worker, time.time, self._tell)
+        except OSError as error:
+            raise AuditError(
+                f"{folder}: the audit can't be written there ({error.strerror}); make it a folder that this program "
+                "may write to, with room on its disk"
+            ) from None
+        self._writer = AuditWriter(chain, self._note)
+
+    @property
+    def is_well(self) -> bool:
+        """Whether batches can be recorded."""
+        return self._writer.is_well
+
+    def on_change(self, changed: Callable[[], None]) -> None:
+        """Has something called whenever ``is_well`` changes."""
+        self._changed = changed
+
+    def check(self) -> None:
+        """Refuses a batch that could not be recorded.
+
+        Raises:
+            AuditError: the audit can't be written.
+        """
+        self._writer.check()
+
+    async def record_answer(self, answer: Answer, served: Served, judged: int, caller: Caller) -> None:
+        """Records an answered batch; its answer may leave once this returns.
+
+        Args:
+            answer: what it came to.
+            served: what it was answered from.
+            judged: the instant that its queries were judged at, in seconds of UTC.
+            caller: who asked.
+
+        Raises:
+            AuditError: it can't be recorded.
+        """
+        shipment = self._keys.hash_shipment(answer.sender_id, answer.shipment_id)
+        record = _record(served, judged, caller)
+        told = answer.told
+        await self._writer.write(
+            replace(record, sender_id=answer.sender_id, shipment=shipment, counts=told.counts, targets=told.targets)
+        )
+
+    async def record_refusal(self, error: Exception, served: Served, judged: int, caller: Caller) -> None:
+        """Records a batch that is refused as a whole; its refusal may leave once this returns.
+
+        The sender that it named was never onboarded, or nobody knows whether it was: it is not recorded.
+
+        Args:
+            error: why it is refused.
+            served: what it would have been answered from.
+            judged: the instant that it was taken up at, in seconds of UTC.
+            caller: who asked.
+
+        Raises:
+            AuditError: it can't be recorded.
+        """
+        reason = error.reason if isinstance(error, ResolverError) else ResolverError.reason
+        await self._writer.write(replace(_record(served, judged, caller), refusal=reason))
+
+    async def watch(self) -> None:
+        """Takes a failed audit up again as soon as it can be written, until cancelled."""
+        while True:
+            await asyncio.sleep(SECONDS_BETWEEN_CHECKS)
+            await self._writer.check_up()
+
+    async def close(self) -> None:
+        """Says that nothing more comes."""
+        await self._writer.close()
+
+    def _note(self, fault: str) -> None:
+        if self._changed:
+            self._changed()
+        if fault:
+            self._log.error("audit can't be written", reason=fault)
+        else:
+            self._log.info("audit written again")
+
+    def _tell(self, news: News, end: End) -> None:
+        if news is News.CHECKPOINT:
+            self._log.info(news.value, file=end.file, sequence=end.sequence, seal=end.seal)
+        else:
+            self._log.error(news.value, file=end.file, sequence=end.sequence)
+
+
+def open_audit(plan: Plan, worker: int, log: FilteringBoundLogger) -> Auditing | None:
+    """Begins a worker's audit; None where none is to be kept.
+
+    Raises:
+        AuditError: it can't be written.
+        KeyFileError: the key file is refused.
+    """
+    return Auditing(plan.audit, read_key_ring(plan.key_file), worker, log) if plan.audit else None
+
+
+def _record(served: Served, judged: int, caller: Caller) -> Record:
+    """A record of which nothing but the circumstances is known yet."""
+    manifest = served.snapshot.manifest
+    return Record(
+        judged=judged,
+        caller=caller.name,
+        role=caller.role,
+        snapshot_id=manifest.snapshot_id,
+        change_sequence=manifest.change_sequence,
+        policy_version=POLICY_VERSION,
+    )
