@@ -279,3 +279,13 @@ def test_any_bytes_are_read_without_a_crash_and_believed_never(tmp_path_factory,
     assert faults_of(folder)
     chain(folder, clock=Clock(NOON + 60)).close()
     shutil.rmtree(folder)
+
+
+def test_a_file_under_another_name_is_told_by_its_first_line(tmp_path):
+    one = chain(tmp_path)
+    one.append([record()])
+    one.close()
+    (name,) = list_chains(tmp_path)
+    other = "audit-20261101-7-130000000000.jsonl"
+    (tmp_path / name).rename(tmp_path / other)
+    assert (other, 1) in [(fault.file, fault.line) for fault in faults_of(tmp_path)]
