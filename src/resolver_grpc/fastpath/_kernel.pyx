@@ -315,7 +315,8 @@ cdef class Batch:
             How many got each route and reason, and how many targets they have in all.
         """
         cdef uint32_t tally[KINDS * REASONS]
-        cdef Py_ssize_t number, code
+        cdef uint16_t met[KINDS * REASONS]
+        cdef Py_ssize_t number, code, outcomes = 0
         cdef int64_t targets = 0
         cdef Row *row
         cdef dict counts = {}
@@ -323,9 +324,13 @@ cdef class Batch:
         for number in range(self.done):
             row = &self.rows[number]
             if row.state == FAST:
-                tally[row.route * REASONS + row.reason] += 1
+                code = row.route * REASONS + row.reason
+                if not tally[code]:
+                    met[outcomes] = code
+                    outcomes += 1
+                tally[code] += 1
                 targets += count_targets(row, self.judge)
-        for code in range(KINDS * REASONS):
-            if tally[code]:
-                counts[code // REASONS, code % REASONS] = tally[code]
+        for number in range(outcomes):
+            code = met[number]
+            counts[code // REASONS, code % REASONS] = tally[code]
         return counts, targets
