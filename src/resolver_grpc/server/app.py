@@ -19,7 +19,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
 
-from resolver_grpc.errors import ConfigurationError, SnapshotError
+from resolver_grpc.errors import ConfigurationError, ResolverError, SnapshotError
 from resolver_grpc.fastpath.machine import choose_way
 from resolver_grpc.server.auditing import Auditing, open_audit
 from resolver_grpc.server.batch import MAX_REQUEST_BYTES
@@ -195,7 +195,12 @@ def run(plan: Plan) -> None:
 
 async def _run(served: Served, plan: Plan, store: Store | None, registry: CollectorRegistry) -> None:
     log, listen = make_log(), plan.listen
-    server = Server(served, clock_of(served), log, store, registry=registry, audit=open_audit(plan, 1, log))
+    try:
+        audit = open_audit(plan, 1, log)
+    except ResolverError:
+        served.snapshot.index.close()
+        raise
+    server = Server(served, clock_of(served), log, store, registry=registry, audit=audit)
     stop = asyncio.Event()
     # Before anybody is told that the server is there, who might then end it.
     for number in (signal.SIGTERM, signal.SIGINT):

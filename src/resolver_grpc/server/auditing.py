@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -141,10 +142,12 @@ class Auditing:
             self._log.info("audit written again")
 
     def _tell(self, news: News, end: End) -> None:
-        if news is News.CHECKPOINT:
-            self._log.info(news.value, file=end.file, sequence=end.sequence, seal=end.seal)
-        else:
-            self._log.error(news.value, file=end.file, sequence=end.sequence)
+        # A log that can't be written is no reason to take the audit for one that can't.
+        with suppress(OSError):
+            if news is News.CHECKPOINT:
+                self._log.info(news.value, file=end.file, sequence=end.sequence, seal=end.seal)
+            else:
+                self._log.error(news.value, file=end.file, sequence=end.sequence)
 
 
 def open_audit(plan: Plan, worker: int, log: FilteringBoundLogger) -> Auditing | None:
