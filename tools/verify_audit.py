@@ -18,7 +18,7 @@ from resolver_grpc.audit.sealing import AuditKeys
 from resolver_grpc.audit.totals import Asker, Totals
 from resolver_grpc.audit.verify import ChainReading, Listener, Verification, verify_folder
 from resolver_grpc.errors import AuditError
-from resolver_grpc.keys import read_key_file
+from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.program import one_line_errors, progress
 from resolver_grpc.times import parse_day
 
@@ -66,14 +66,14 @@ def main(
       tools/verify_audit.py /srv/resolver/audit --keys index.key --from 2026-11-01 --until 2026-11-30 --sender nordkraft
       tools/verify_audit.py /srv/resolver/audit --keys index.key --checkpoints server.log --kept-from 2024-12-01
     """
-    keys = AuditKeys.of(read_key_file(key_file))
+    keyring = {keys.key_id: keys for keys in map(AuditKeys.of, read_key_ring(key_file))}
     if not folder.is_dir():
         raise AuditError(f"{folder}: no folder; name the one that `serve --audit` was given")
     kept = _read_checkpoints(checkpoints) if checkpoints else []
     totals = Totals(first_day, last_day, sender)
     size = sum(path.stat().st_size for path in folder.glob(f"*{CHAIN_SUFFIX}"))
     with progress(size, "verifying, bytes") as advance:
-        found = verify_folder(folder, {keys.key_id: keys}, kept, kept_from, Listener(totals.add, advance))
+        found = verify_folder(folder, keyring, kept, kept_from, Listener(totals.add, advance))
     _print_files(found)
     _print_totals(totals)
     _print_faults(found)
