@@ -220,3 +220,13 @@ class Sender:
     hold: bool = False
     fallback: Route = Route.REJECT
     kinds: frozenset[Kind] = field(default_factory=frozenset)
+
+
+@unique
+class Role(StrEnum):
+    """What a caller is to the resolver, which decides what it may do and is told (domain rules, section 8)."""
+
+    INTAKE = "intake"
+    DELIVERY = "delivery"
+    REGISTRAR = "registrar"
+    OPERATOR = "operator"
