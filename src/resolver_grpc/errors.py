@@ -45,6 +45,18 @@ class UnknownSenderError(ResolverError):
     reason = "UNKNOWN_SENDER"
 
 
+class UnauthenticatedError(ResolverError):
+    """A caller that shows nothing it is known by. Its notes say why, for the log alone."""
+
+    reason = "UNAUTHENTICATED"
+
+
+class NotPermittedError(ResolverError):
+    """A known caller whose role may not make the call."""
+
+    reason = "NOT_PERMITTED"
+
+
 class NotYetValidError(ResolverError):
     """A snapshot asked about an instant before its register date."""
 

@@ -17,6 +17,7 @@ from resolver_grpc.errors import (
     KeyFileError,
     MalformedRequestError,
     MismatchedResponseError,
+    NotPermittedError,
     NotYetValidError,
     ResolverError,
     ServerRefusedError,
@@ -24,6 +25,7 @@ from resolver_grpc.errors import (
     SnapshotError,
     TableError,
     TooManyQueriesError,
+    UnauthenticatedError,
     UnknownSenderError,
     UnsendableQueryError,
 )
@@ -34,6 +36,9 @@ DETAILS_KEY = "grpc-status-details-bin"
 STATUS_CODES: dict[type[ResolverError], StatusCode] = {
     MalformedRequestError: StatusCode.INVALID_ARGUMENT,
     TooManyQueriesError: StatusCode.INVALID_ARGUMENT,
+    UnauthenticatedError: StatusCode.UNAUTHENTICATED,
+    NotPermittedError: StatusCode.PERMISSION_DENIED,
+    # Also for a sender that the caller may not act for: it learns nothing of who is onboarded.
     UnknownSenderError: StatusCode.PERMISSION_DENIED,
     NotYetValidError: StatusCode.FAILED_PRECONDITION,
     # Nothing is resolved that can't be accounted for.
