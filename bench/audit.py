@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any, NamedTuple, TypeVar, cast
 
 import click
+from prometheus_client import CollectorRegistry
 
 from machine import describe_commit, describe_machine
 from nation.requests import encode_requests
@@ -21,10 +22,11 @@ from resolver_grpc.audit.chain import Chain
 from resolver_grpc.audit.record import Record
 from resolver_grpc.audit.sealing import AuditKeys
 from resolver_grpc.audit.writer import AuditWriter
-from resolver_grpc.keys import read_key_file
+from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.program import one_line_errors
 from resolver_grpc.server.app import clock_of, make_log, open_served
 from resolver_grpc.server.auditing import Auditing
+from resolver_grpc.server.metrics import Metrics
 from resolver_grpc.server.senders import read_senders
 from resolver_grpc.server.served import InService
 from resolver_grpc.server.service import ResolverService
@@ -67,11 +69,13 @@ def main(folder: Path, mailboxes: int, rounds: int, queries: int, disk: Path) ->
 async def _batches(folder: Path, mailboxes: int, rounds: int, queries: int, disk: Path) -> list[str]:
     """What batches take with and without an audit, by their size and by how many callers there are."""
     site, country = make_site(mailboxes, _SEED, folder), make_country(mailboxes, _SEED)
-    key = read_key_file(site.keys)
-    served = open_served(site.snapshot, key, read_senders(site.senders), parse_time(AS_OF))
+    ring = read_key_ring(site.keys)
+    served = open_served(site.snapshot, ring.active, read_senders(site.senders), parse_time(AS_OF))
     in_service, clock, log = InService(served), clock_of(served), make_log()
-    audit = Auditing(disk, key, 1, log)
-    plain, audited = (ResolverService(in_service, clock, log, one) for one in (None, audit))
+    audit = Auditing(disk, ring, 1, log)
+    plain, audited = (
+        ResolverService(in_service, clock, log, Metrics(CollectorRegistry()), one) for one in (None, audit)
+    )
     rows = []
     for size, callers in _SHAPES:
         count = max(queries // (size if size > 1 else _SINGLES), 2 * callers)
@@ -88,7 +92,7 @@ async def _batches(folder: Path, mailboxes: int, rounds: int, queries: int, disk
 
 async def _commits(folder: Path, rounds: int, disk: Path) -> list[str]:
     """What records take that share syncs, and that have one each."""
-    chain = Chain(disk, [AuditKeys.of(read_key_file(folder / "index.key"))], 1, time.time, lambda _news, _end: None)
+    chain = Chain(disk, [AuditKeys.of(read_key_ring(folder / "index.key").active)], 1, time.time, lambda _news, _end: None)
     writer, loop = AuditWriter(chain, lambda _fault: None), asyncio.get_running_loop()
     rows = []
     with ThreadPoolExecutor(1) as thread:
