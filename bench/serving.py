@@ -90,7 +90,7 @@ def serving(site: Site, options: Sequence[str] = ()) -> Iterator[Running]:
     Raises:
         ConfigurationError: the server did not start; says what it said.
     """
-    words: list[str | Path] = [_COMMAND, "serve", "--listen", "127.0.0.1:0", "--as-of", AS_OF]
+    words: list[str | Path] = [_COMMAND, "serve", "--insecure", "--listen", "127.0.0.1:0", "--as-of", AS_OF]
     words += ["--snapshot", site.snapshot, "--keys", site.keys, "--senders", site.senders, *options]
     with ended(subprocess.Popen(words, stderr=subprocess.PIPE, text=True, encoding="utf-8")) as process:
         yield Running(_await_address(process), process.pid)

@@ -144,17 +144,19 @@ class RunningServer:
 
 
 @contextmanager
-def serving(register, senders=KNOWN_SENDERS, as_of=NOON, clock=None, queries=QUERIES, audit=None):
-    """Serves a snapshot from a thread of its own until the block ends; records its batches in the folder ``audit``."""
+def serving(register, senders=KNOWN_SENDERS, as_of=NOON, clock=None, queries=QUERIES, log=None, audit=None, **options):
+    """Serves a snapshot from a thread of its own until the block ends; the options are the server's.
+
+    Batches are recorded in the folder ``audit``, where there is one.
+    """
     served = open_served(register.directory, register.key, senders, as_of)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
 
     async def start():
-        log = make_log()
-        auditing = Auditing(audit, register.key, 1, log) if audit else None
-        server = Server(served, clock or (lambda: as_of), log, audit=auditing)
+        auditing = Auditing(audit, [register.key], 1, log or make_log()) if audit else None
+        server = Server(served, clock or (lambda: as_of), log or make_log(), audit=auditing, **options)
         return server, await server.start("127.0.0.1:0")
 
     try:

@@ -46,7 +46,7 @@ def options(own, tmp_path):
 
 
 def serve(options):
-    return CliRunner().invoke(main, ["serve", *(word for option in options.items() for word in option)])
+    return CliRunner().invoke(main, ["serve", "--insecure", *(word for option in options.items() for word in option)])
 
 
 def truncated(options, tmp_path):
@@ -115,7 +115,7 @@ def test_a_port_that_is_taken_is_told(options, running_server):
 
 
 def test_a_shipment_resolves_from_program_to_program_and_the_server_drains(options, tmp_path):
-    command = [COMMAND, "serve", *(word for option in options.items() for word in option)]
+    command = [COMMAND, "serve", "--insecure", *(word for option in options.items() for word in option)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         started = json.loads(server.stderr.readline())
         assert (started["event"], started["register_date"]) == ("serving", "2026-11-01")
@@ -141,7 +141,12 @@ def test_a_store_is_served_by_its_live_generation(options, own, tmp_path):
     store = tmp_path / "store"
     placed = [sys.executable, TOOLS / "publish_snapshot.py", "place", store, own.directory, "--keys", own.key_file]
     subprocess.run(placed, check=True, capture_output=True)
-    command = [COMMAND, "serve", *(word for pair in (options | {"--snapshot": str(store)}).items() for word in pair)]
+    command = [
+        COMMAND,
+        "serve",
+        "--insecure",
+        *(word for pair in (options | {"--snapshot": str(store)}).items() for word in pair),
+    ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         started = json.loads(server.stderr.readline())
         server.send_signal(signal.SIGTERM)

@@ -181,7 +181,9 @@ def test_the_program_follows_a_store_and_says_so_in_its_log(variants, tmp_path):
     (tmp_path / "senders.toml").write_text(SENDERS, encoding="utf-8")
     options = ["--snapshot", "store", "--keys", variants.key_file, "--senders", "senders.toml"]
     options += ["--listen", "127.0.0.1:0", "--as-of", "2026-11-01T11:00:00Z"]
-    with subprocess.Popen([COMMAND, "serve", *options], stderr=subprocess.PIPE, text=True, cwd=tmp_path) as server:
+    with subprocess.Popen(
+        [COMMAND, "serve", "--insecure", *options], stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as server:
         lines = (json.loads(line) for line in server.stderr)
         assert (first := next(lines))["event"] == "serving"
         place(store, variants.folders[1], variants.key)

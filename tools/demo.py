@@ -101,7 +101,7 @@ def _show_command(console: Console, program: Path, *arguments: str | Path) -> No
 def _serving(console: Console, out: Path) -> Iterator[str]:
     """Starts the server on a free port, tells where, and drains it at the end."""
     arguments = [f"--snapshot={out / 'snapshot'}", f"--keys={out / 'index.key'}", f"--senders={out / 'senders.toml'}"]
-    command = ["serve", *arguments, "--listen=127.0.0.1:0", f"--as-of={_NOON}"]
+    command = ["serve", *arguments, "--insecure", "--listen=127.0.0.1:0", f"--as-of={_NOON}"]
     _show_command(console, _COMMAND, *command)
     with (out / "server.log").open("w", encoding="utf-8") as log:
         server = subprocess.Popen([str(_COMMAND), *command], stderr=subprocess.PIPE, text=True, encoding="utf-8")

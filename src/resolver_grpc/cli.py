@@ -11,9 +11,9 @@ from resolver_grpc.index.layout import FOREVER
 from resolver_grpc.key_commands import keys
 from resolver_grpc.policy.table import table_markdown
 from resolver_grpc.program import one_line_errors
-from resolver_grpc.server.listening import check_listen_address
+from resolver_grpc.server.listening import check_listen_address, check_loopback_address
 from resolver_grpc.server.log import silence_grpc
-from resolver_grpc.server.plan import Plan
+from resolver_grpc.server.plan import Plan, choose_tls
 from resolver_grpc.server.supervising import supervise
 from resolver_grpc.times import parse_time
 
@@ -42,7 +42,7 @@ def main() -> None:
     \b
     Examples:
       resolver-grpc keys new index.key
-      resolver-grpc serve --snapshot snapshot --keys index.key --senders senders.toml
+      resolver-grpc serve --snapshot snapshot --keys index.key --senders senders.toml --insecure
       resolver-grpc resolve shipment.csv --sender nordkraft --server 127.0.0.1:50051 --out lists
     """
 
@@ -51,7 +51,12 @@ def main() -> None:
 @click.option("--snapshot", "directory", required=True, type=_EXISTING, help="A snapshot's directory, or a store's.")
 @click.option("--keys", "key_file", required=True, type=_EXISTING, help="The key file it was built with.")
 @click.option("--senders", "senders_file", required=True, type=_EXISTING, help="The onboarded senders, TOML.")
-@click.option("--listen", default="127.0.0.1:50051", show_default=True, help="HOST:PORT, loopback only; port 0: any.")
+@click.option("--listen", default="127.0.0.1:50051", show_default=True, help="HOST:PORT; port 0: any that is free.")
+@click.option("--tls-cert", "certificate", type=_EXISTING, help="The server's certificate chain, PEM.")
+@click.option("--tls-key", "tls_key", type=_EXISTING, help="Its private key, PEM, mode 600.")
+@click.option("--client-ca", type=_EXISTING, help="Ask every client for a certificate that one of these CAs signed.")
+@click.option("--access", "access_file", type=_EXISTING, help="The callers: roles, senders, how they are known, TOML.")
+@click.option("--insecure", is_flag=True, help="In the clear, on the loopback only; without --access all are delivery.")
 @click.option("--as-of", "as_of", help="Judge everything at this instant: a day, or an instant with Z or offset.")
 @click.option("--audit", type=_EXISTING, help="The folder of the audit, which must be there.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="How many processes serve.")
@@ -62,10 +67,16 @@ def serve(
     key_file: Path,
     senders_file: Path,
     listen: str,
+    certificate: Path | None,
+    tls_key: Path | None,
+    client_ca: Path | None,
+    access_file: Path | None,
     as_of: str | None,
     audit: Path | None,
     workers: int,
     metrics: str | None,
+    *,
+    insecure: bool,
 ) -> None:
     """Serves a snapshot, or a store's live generation, over gRPC until SIGTERM or Ctrl-C.
 
@@ -73,27 +84,37 @@ def serve(
     served is refused, which log, server info and health tell, and the former one goes on.
 
     With several workers each is a process that shares the port. One that dies is started again; SIGHUP replaces them
-    one after the other, without a call failing, and so takes up new senders.
+    one after the other, without a call failing, and so takes up new senders and callers.
+
+    Callers are known by a certificate or a token, and do what their role may; nobody else is answered, but for health.
+    Certificates are taken up anew whenever their files change. In the clear the server listens on the loopback only.
 
     With an audit each batch is recorded before its answer leaves; while it can't be written nothing is resolved.
 
-    Every caller counts as delivery and is told numbers, so that the server listens on the loopback only.
-
     \b
     Examples:
-      resolver-grpc serve --snapshot snapshot --keys index.key --senders senders.toml
-      resolver-grpc serve --snapshot /srv/resolver/store --keys index.key --senders senders.toml --workers 4
-      resolver-grpc serve --snapshot /srv/resolver/store --keys index.key --senders senders.toml \\
+      resolver-grpc serve --snapshot snapshot --keys index.key --senders senders.toml --insecure
+      resolver-grpc serve --snapshot /srv/resolver/store --keys index.key --senders senders.toml --workers 4 \\
+          --listen 0.0.0.0:50051 --tls-cert server.pem --tls-key server.key --client-ca clients.pem --access access.toml
+      resolver-grpc serve --snapshot /srv/resolver/store --keys index.key --senders senders.toml --insecure \\
           --listen 127.0.0.1:50052 --as-of 2026-11-01T12:00:00Z
     """
+    tls = choose_tls(
+        insecure=insecure, certificate=certificate, key=tls_key, client_ca=client_ca, access_file=access_file
+    )
+    check_listen_address(listen, loopback_only=tls is None)
+    if metrics:
+        check_loopback_address(metrics, "--metrics")
     plan = Plan(
         directory,
         key_file,
         senders_file,
-        check_listen_address(listen),
+        listen,
         _parse_as_of(as_of),
         audit,
-        metrics=check_listen_address(metrics, "--metrics") if metrics else None,
+        metrics=metrics,
+        access_file=access_file,
+        tls=tls,
     )
     if workers > 1:
         supervise(plan, workers)

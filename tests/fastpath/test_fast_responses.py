@@ -20,7 +20,7 @@ from odd_queries import OddQueries
 from colliding_registers import Dice, instants_of, query_of, sender_of, world_of
 from resolver_grpc.errors import NotYetValidError, SnapshotError, TooManyQueriesError, UnknownSenderError
 from resolver_grpc.model import Kind, QueryRow, Sender
-from resolver_grpc.server.batch import MAX_QUERIES
+from resolver_grpc.server.batch import MAX_QUERIES, for_any_sender
 from resolver_grpc.times import register_window
 from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchResponse
 from test_differential import KEY as REGISTER_KEY
@@ -136,7 +136,7 @@ def test_requests_under_way_beside_each_other_come_out_as_alone():
     pool = [queries.query() for _ in range(700)]
     with both_ways(content_made_to_fit(pool, dice, SENDER_IDS), SENDERS, places=SMALLEST_MEMORY) as ways:
         asked = [asked_about(dice, pool, [600, 257, 40]) for _ in range(6)]
-        under_way = [(number, ways.fast.steps(*one)) for number, one in enumerate(asked)]
+        under_way = [(number, ways.fast.steps(*one, for_any_sender)) for number, one in enumerate(asked)]
         told = {}
         while under_way:
             number, steps = under_way.pop(dice.randrange(len(under_way)))

@@ -64,7 +64,7 @@ class Supervised:
 def serve_command(folder, *options):
     """The command line that serves what lies in a folder."""
     paths = ["--snapshot", folder / "snapshot", "--keys", folder / "index.key", "--senders", folder / "senders.toml"]
-    return [COMMAND, "serve", *paths, "--as-of", AS_OF, *options]
+    return [COMMAND, "serve", "--insecure", *paths, "--as-of", AS_OF, *options]
 
 
 def quick_command(folder, as_of):

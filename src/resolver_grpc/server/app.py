@@ -23,6 +23,8 @@ from resolver_grpc.errors import ConfigurationError, ResolverError, SnapshotErro
 from resolver_grpc.fastpath.machine import choose_way
 from resolver_grpc.server.auditing import Auditing, open_audit
 from resolver_grpc.server.batch import MAX_REQUEST_BYTES
+from resolver_grpc.server.entrance import ON_THE_LOOPBACK, Entrance, open_entrance
+from resolver_grpc.server.gate import Gate
 from resolver_grpc.server.health import watch_health
 from resolver_grpc.server.key_source import KeySource
 from resolver_grpc.server.log import make_log
@@ -38,7 +40,7 @@ from resolver_grpc.snapshot.generations import GENERATIONS_FOLDER
 from resolver_grpc.snapshot.store import key_id_of
 from resolver_grpc.times import format_instant
 
-__all__ = ["Served", "Server", "clock_of", "facts_of", "make_log", "open_plan", "open_served", "run"]
+__all__ = ["Served", "Server", "clock_of", "facts_of", "make_log", "open_plan", "open_served", "run", "wall_clock"]
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
@@ -46,6 +48,11 @@ _OPTIONS = (
 )
 # Two servers that share a port by mistake would answer from two snapshots.
 _ALONE = (("grpc.so_reuseport", 0),)
+
+
+def wall_clock() -> int:
+    """Now, in seconds of UTC."""
+    return int(time.time())
 
 
 class Server:
@@ -61,6 +68,8 @@ class Server:
         registry: where its metrics are registered; one of its own unless told.
         audit: where it records its batches, which it closes when it stops; None for nowhere.
         options: what its gRPC server is told beside the limits of messages; alone on its port unless told.
+        entrance: how callers come in; in the clear and as delivery unless told.
+        now: tells the instant that tokens are judged at, which is never a replayed one.
     """
 
     def __init__(  # noqa: PLR0913 - each is one choice of the caller's, most with a default
@@ -74,17 +83,21 @@ class Server:
         registry: CollectorRegistry | None = None,
         audit: Auditing | None = None,
         options: Sequence[tuple[str, int]] = _ALONE,
+        entrance: Entrance = ON_THE_LOOPBACK,
+        now: Callable[[], int] = wall_clock,
     ) -> None:
         self._in_service = InService(served)
         self._clock = clock
         self._reload = Reload(store, self._in_service, clock, log) if store else None
         self._interval = interval
         self._health = aio.HealthServicer()
-        self._server = grpc.aio.server(options=[*_OPTIONS, *options])
         self._audit = audit
         if audit:
             audit.on_change(self._in_service.changed.set)
         self._metrics = Metrics(registry or CollectorRegistry())
+        self._credentials = entrance.credentials
+        gate = Gate(entrance.recognize, now, log)
+        self._server = grpc.aio.server(interceptors=[gate], options=[*_OPTIONS, *options])
         service = ResolverService(self._in_service, clock, log, self._metrics, audit)
         self._server.add_generic_rpc_handlers((service.handler(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -105,7 +118,7 @@ class Server:
             ConfigurationError: nothing can be bound to that address.
         """
         try:
-            port = self._server.add_insecure_port(listen)
+            port = self._listen(listen)
         except RuntimeError:
             raise ConfigurationError(f"{listen}: can't be listened on; choose a port that is free") from None
         watches = [
@@ -120,6 +133,11 @@ class Server:
         await self._server.start()
         self._touching = asyncio.create_task(self._touch())
         return port
+
+    def _listen(self, listen: str) -> int:
+        if self._credentials:
+            return self._server.add_secure_port(listen, self._credentials)
+        return self._server.add_insecure_port(listen)
 
     async def _touch(self) -> None:
         """Checks every page while the first queries are answered: until a page was checked, its answers take longer."""
@@ -187,20 +205,30 @@ def run(plan: Plan) -> None:
         KeyFileError: likewise.
         SnapshotError: likewise.
     """
+    log = make_log()
+    # The small files first: what is wrong with them is told before a country is opened.
+    entrance = open_entrance(plan, log)
     served, store = open_plan(plan)
     registry = CollectorRegistry()
     with showing(plan.metrics, registry) if plan.metrics else nullcontext() as shown:
-        asyncio.run(_run(served, replace(plan, metrics=shown), store, registry))
+        asyncio.run(_run(served, replace(plan, metrics=shown), store, entrance, registry, log))
 
 
-async def _run(served: Served, plan: Plan, store: Store | None, registry: CollectorRegistry) -> None:
-    log, listen = make_log(), plan.listen
+async def _run(
+    served: Served,
+    plan: Plan,
+    store: Store | None,
+    entrance: Entrance,
+    registry: CollectorRegistry,
+    log: FilteringBoundLogger,
+) -> None:
+    listen = plan.listen
     try:
         audit = open_audit(plan, 1, log)
     except ResolverError:
         served.snapshot.index.close()
         raise
-    server = Server(served, clock_of(served), log, store, registry=registry, audit=audit)
+    server = Server(served, clock_of(served), log, store, registry=registry, audit=audit, entrance=entrance)
     stop = asyncio.Event()
     # Before anybody is told that the server is there, who might then end it.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -232,8 +260,4 @@ def facts_of(served: Served) -> dict[str, object]:
 def clock_of(served: Served) -> Callable[[], int]:
     """Tells the instant that everything is judged at: now, or the one that is replayed."""
     as_of = served.batches.as_of
-    return _wall_clock if as_of is None else lambda: as_of
-
-
-def _wall_clock() -> int:
-    return int(time.time())
+    return wall_clock if as_of is None else lambda: as_of

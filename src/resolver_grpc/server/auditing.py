@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
@@ -25,22 +25,12 @@ from resolver_grpc.errors import AuditError, ResolverError
 from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.keys import MasterKey
 from resolver_grpc.policy import POLICY_VERSION
+from resolver_grpc.server.access import Caller
 from resolver_grpc.server.answer import Answer
 from resolver_grpc.server.plan import Plan
 from resolver_grpc.server.served import Served
 
 SECONDS_BETWEEN_CHECKS: Final = 1.0
-
-
-class Caller(NamedTuple):
-    """Who asked: the name that it is known by, and its role."""
-
-    name: str
-    role: str
-
-
-ANYBODY: Final = Caller("loopback", "delivery")
-"""What every caller counts as until identities exist."""
 
 
 class Auditing:

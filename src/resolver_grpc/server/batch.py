@@ -6,9 +6,9 @@ alone. ``ResolveStreamRequest`` has the fields of ``ResolveBatchRequest``, so on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TypeAlias, TypeVar, cast
 
 from google.protobuf.message import DecodeError, Message
 
@@ -34,6 +34,10 @@ QUERIES_AT_ONCE = 4
 """Queries that the plain way resolves before it lets others go first; most take a tenth of a millisecond."""
 
 
+MayActFor: TypeAlias = Callable[[str], bool]
+"""Whether a request may be made in a sender's name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batches:
     """Answers requests from one snapshot, the plain way.
@@ -53,15 +57,16 @@ class Batches:
     as_of: int | None = None
 
     def answer(self, request: bytes, instant: int) -> bytes:
-        """Resolves one request at once, and gives the response; see ``steps``."""
-        return finish(self.steps(request, instant)).response
+        """Resolves one request at once, in any sender's name, and gives the response; see ``steps``."""
+        return finish(self.steps(request, instant, for_any_sender)).response
 
-    def steps(self, request: bytes, instant: int) -> Steps:
+    def steps(self, request: bytes, instant: int, may_act_for: MayActFor) -> Steps:
         """Resolves one request, some queries at a time.
 
         Args:
             request: a ``ResolveBatchRequest`` or ``ResolveStreamRequest`` in wire format.
             instant: seconds of UTC, at which every query is judged.
+            may_act_for: whether the caller may ask in a sender's name.
 
         Returns:
             The answer, by steps of about half a millisecond.
@@ -69,7 +74,7 @@ class Batches:
         Raises:
             MalformedRequestError: the bytes are no request.
             TooManyQueriesError: it holds more than ``MAX_QUERIES`` queries.
-            UnknownSenderError: its sender was never onboarded.
+            UnknownSenderError: its sender was never onboarded, or is none that the caller may act for.
             NotYetValidError: the instant lies before the snapshot's register date.
         """
         queries_held = count_queries(request)
@@ -78,7 +83,7 @@ class Batches:
                 "the request holds too many queries; split it", max_queries=MAX_QUERIES, queries=queries_held
             )
         message = parse_message(ResolveBatchRequest, request)
-        sender = self.sender(message.sender_id)
+        sender = self.sender(message.sender_id, may_act_for)
         queries: Sequence[Query] = message.queries
         self.resolver.check_instant(instant)
         response, told = self.response(), Tally()
@@ -91,14 +96,14 @@ class Batches:
             told.add_decisions(decisions)
         return Answer(response.SerializeToString(), sender.id, message.shipment_id, told)
 
-    def sender(self, sender_id: str) -> Sender:
+    def sender(self, sender_id: str, may_act_for: MayActFor) -> Sender:
         """The onboarded sender of an id.
 
         Raises:
-            UnknownSenderError: there is none.
+            UnknownSenderError: there is none that the caller may act for; which of both is not told.
         """
         sender = self.senders.get(sender_id)
-        if sender is None:
+        if sender is None or not may_act_for(sender_id):
             raise UnknownSenderError("the sender is not onboarded; check sender_id")
         return sender
 
@@ -109,6 +114,11 @@ class Batches:
             change_sequence=self.manifest.change_sequence,
             policy_version=POLICY_VERSION,
         )
+
+
+def for_any_sender(_sender_id: str) -> bool:
+    """Says of every sender that a request may be made in its name."""
+    return True
 
 
 def finish(steps: Steps) -> Answer:

@@ -14,7 +14,16 @@ from resolver_grpc.errors import ResolverError
 from resolver_grpc.fastpath.way import FastWay
 from resolver_grpc.model import Query, Sender
 from resolver_grpc.server.answer import Answer, Steps, Tally
-from resolver_grpc.server.batch import MAX_QUERIES, QUERIES_AT_ONCE, Batches, decision_row, finish, parse_message
+from resolver_grpc.server.batch import (
+    MAX_QUERIES,
+    QUERIES_AT_ONCE,
+    Batches,
+    MayActFor,
+    decision_row,
+    finish,
+    for_any_sender,
+    parse_message,
+)
 from resolver_grpc.server.counting import frame_queries
 from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchRequest
 
@@ -45,18 +54,18 @@ class FastBatches:
         return self.plain.senders
 
     def answer(self, request: bytes, instant: int) -> bytes:
-        """Resolves one request at once, and gives the response; see ``Batches``."""
-        return finish(self.steps(request, instant)).response
+        """Resolves one request at once, in any sender's name, and gives the response; see ``Batches``."""
+        return finish(self.steps(request, instant, for_any_sender)).response
 
-    def steps(self, request: bytes, instant: int) -> Steps:
+    def steps(self, request: bytes, instant: int, may_act_for: MayActFor) -> Steps:
         """Resolves one request, some queries at a time; see ``Batches``."""
         batch = self.way.batch(request, MAX_QUERIES)
         sender = self.senders.get(batch.sender_id.decode()) if batch.usual else None
-        if sender:
+        if sender and may_act_for(sender.id):
             with suppress(ResolverError):
                 return (yield from self._resolve(batch, sender, instant))
         # A request that is to be refused, and what is refused in it first, is the plain way's.
-        return (yield from self.plain.steps(request, instant))
+        return (yield from self.plain.steps(request, instant, may_act_for))
 
     def _resolve(self, batch: Batch, sender: Sender, instant: int) -> Steps:
         self.plain.resolver.check_instant(instant)

@@ -18,22 +18,41 @@ from resolver_grpc.errors import ConfigurationError
 _NOT_ON_THIS_MACHINE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
-def check_listen_address(listen: str, option: str = "--listen") -> str:
-    """Takes ``HOST:PORT`` of the loopback only: until identities exist, every caller counts as delivery.
+def check_listen_address(listen: str, *, loopback_only: bool) -> str:
+    """Takes ``HOST:PORT``.
+
+    Args:
+        listen: the address.
+        loopback_only: whether nobody from outside may reach it, as what travels in the clear must not.
 
     Raises:
         ConfigurationError: it is no such address, or would be reachable from outside.
     """
-    host, _, port = listen.rpartition(":")
+    if not _is_loopback(listen, "--listen") and loopback_only:
+        raise ConfigurationError(
+            "--insecure takes loopback addresses only, such as 127.0.0.1:50051; for others use --tls-cert and --tls-key"
+        )
+    return listen
+
+
+def check_loopback_address(address: str, option: str) -> None:
+    """Checks that an address is ``HOST:PORT`` of the loopback.
+
+    Raises:
+        ConfigurationError: it is no such address, or would be reachable from outside.
+    """
+    if not _is_loopback(address, option):
+        raise ConfigurationError(f"{option} takes loopback addresses only, such as 127.0.0.1:9464")
+
+
+def _is_loopback(address: str, option: str) -> bool:
+    host, _, port = address.rpartition(":")
     if not port.isdecimal() or not host:
         raise ConfigurationError(f"{option} wants HOST:PORT, such as 127.0.0.1:50051")
     try:
-        loopback = host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
-        loopback = False
-    if not loopback:
-        raise ConfigurationError(f"{option} takes loopback addresses only, such as 127.0.0.1:50051")
-    return listen
+        return False
 
 
 @contextmanager

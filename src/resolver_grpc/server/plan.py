@@ -5,8 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from resolver_grpc.errors import ConfigurationError
+
 GRACE_SECONDS = 10
 """How long calls under way are given when a server stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """What a server's TLS is made of, all of it PEM.
+
+    Attributes:
+        certificate: the server's certificate, and those between it and its CA's.
+        key: its private key.
+        client_ca: the certificates of those who sign clients' ones; None where clients need none.
+    """
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +39,8 @@ class Plan:
         audit: the folder of the audit; None for a server that keeps none.
         connection_age: seconds after which a worker asks a client to connect anew; a server alone never does.
         metrics: ``HOST:PORT`` where metrics are shown, if anywhere.
+        access_file: the callers that are known; None where whoever is on this machine is delivery.
+        tls: what connections are encrypted with; None in the clear, which is for the loopback alone.
     """
 
     directory: Path
@@ -32,6 +51,8 @@ class Plan:
     audit: Path | None = None
     connection_age: float = 30.0
     metrics: str | None = None
+    access_file: Path | None = None
+    tls: TlsFiles | None = None
 
     @property
     def leaving_seconds(self) -> float:
@@ -43,3 +64,31 @@ class Plan:
     def patience(self) -> float:
         """How long a worker may take to end, whichever way it was told to, before it is killed."""
         return self.leaving_seconds + GRACE_SECONDS + 5
+
+
+def choose_tls(
+    *, insecure: bool, certificate: Path | None, key: Path | None, client_ca: Path | None, access_file: Path | None
+) -> TlsFiles | None:
+    """Tells what connections are to be encrypted with; None only where that was asked for.
+
+    Args:
+        insecure: whether connections in the clear were asked for.
+        certificate: the server's certificate, if it was named; the next three likewise.
+        key: its private key.
+        client_ca: the certificates of those who sign clients' ones.
+        access_file: the callers that are known.
+
+    Raises:
+        ConfigurationError: neither was asked for, or both, or half of one.
+    """
+    if insecure:
+        if certificate or key or client_ca:
+            raise ConfigurationError("--insecure stands beside --tls-cert, --tls-key or --client-ca; leave one out")
+        return None
+    if not certificate or not key:
+        raise ConfigurationError(
+            "TLS wants both --tls-cert and --tls-key, beside --access; for the loopback alone ask for --insecure"
+        )
+    if not access_file:
+        raise ConfigurationError("TLS wants --access FILE, which says who the callers are; nobody else is answered")
+    return TlsFiles(certificate, key, client_ca)

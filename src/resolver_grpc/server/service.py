@@ -10,9 +10,11 @@ from typing import NoReturn
 import grpc
 from structlog.typing import FilteringBoundLogger
 
+from resolver_grpc.server.access import Caller
 from resolver_grpc.server.answer import Answer, Steps
-from resolver_grpc.server.auditing import ANYBODY, Auditing
+from resolver_grpc.server.auditing import Auditing
 from resolver_grpc.server.faults import fault_of
+from resolver_grpc.server.gate import admitted_caller
 from resolver_grpc.server.info import answer_server_info
 from resolver_grpc.server.metrics import Metrics
 from resolver_grpc.server.served import InService, Served
@@ -64,7 +66,7 @@ class ResolverService:
         """Resolves one batch."""
         begun = time.perf_counter()
         try:
-            answer = await self._resolve(request)
+            answer = await self._resolve(request, admitted_caller())
         except Exception as error:  # noqa: BLE001 - no exception's text may leave
             await self._refuse(error, context)
         self._metrics.note_batch(answer.told.counts, time.perf_counter() - begun)
@@ -83,24 +85,24 @@ class ResolverService:
         except Exception as error:  # noqa: BLE001 - no exception's text may leave
             await self._refuse(error, context)
 
-    async def _resolve(self, request: bytes) -> Answer:
+    async def _resolve(self, request: bytes, caller: Caller) -> Answer:
         """Answers a batch, which is recorded before its answer leaves."""
         if self._audit:
             self._audit.check()
         with self._in_service.batch() as served:
             instant = self._clock()
-            answer = await self._answer(request, served, instant)
+            answer = await self._answer(request, served, instant, caller)
         if self._audit:
-            await self._audit.record_answer(answer, served, instant, ANYBODY)
+            await self._audit.record_answer(answer, served, instant, caller)
         return answer
 
-    async def _answer(self, request: bytes, served: Served, instant: int) -> Answer:
+    async def _answer(self, request: bytes, served: Served, instant: int, caller: Caller) -> Answer:
         """Takes the steps of an answer; what it is refused for is recorded before it is raised."""
         try:
-            return await _in_turn(served.batches.steps(request, instant))
+            return await _in_turn(served.batches.steps(request, instant, caller.may_act_for))
         except Exception as error:
             if self._audit:
-                await self._audit.record_refusal(error, served, instant, ANYBODY)
+                await self._audit.record_refusal(error, served, instant, caller)
             raise
 
     async def _refuse(self, error: Exception, context: Context) -> NoReturn:

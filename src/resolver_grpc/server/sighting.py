@@ -66,11 +66,12 @@ def sight(store: Path) -> Sighting:
         number = 0
     generation = generation_path(store, number)
     return Sighting(
-        number, _mark(store / CURRENT_FILE), _mark(generation / MANIFEST_FILE), _mark(generation / INDEX_FILE)
+        number, mark_of(store / CURRENT_FILE), mark_of(generation / MANIFEST_FILE), mark_of(generation / INDEX_FILE)
     )
 
 
-def _mark(path: Path) -> Mark | None:
+def mark_of(path: Path) -> Mark | None:
+    """The mark of a file; None where there is no such file."""
     try:
         found = path.stat()
     except OSError:
