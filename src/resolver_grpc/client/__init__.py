@@ -5,7 +5,8 @@ it holds no rule of the domain.
 """
 
 from resolver_grpc.client.client import ResolverClient
+from resolver_grpc.client.credentials import TokenFile, read_channel_credentials
 from resolver_grpc.v1.decision_pb2 import Decision
 from resolver_grpc.v1.query_pb2 import Query
 
-__all__ = ["Decision", "Query", "ResolverClient"]
+__all__ = ["Decision", "Query", "ResolverClient", "TokenFile", "read_channel_credentials"]

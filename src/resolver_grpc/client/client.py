@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_receive_message_length", -1),  # an ADDRESS decision may name many owners
     ("grpc.enable_retries", 0),  # this module repeats calls; two that do would multiply
-    ("grpc.enable_http_proxy", 0),  # the server is on this machine
+    ("grpc.enable_http_proxy", 0),  # nobody stands between: what is asked is personal
     # The channel must have tried to connect again by the time that this module tries again.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
@@ -62,16 +62,18 @@ class ResolverClient:
     """A client of one resolver; a context manager that closes its channel.
 
     Args:
-        target: the server's loopback address with its port, such as ``127.0.0.1:50051``.
+        target: the server's loopback address with its port, such as ``127.0.0.1:50051``; with credentials any server.
         batch_size: the most queries in one request; the server's own limit is kept as well.
         in_flight: how many requests may be under way at a time.
         timeout: seconds that each attempt at a request may take.
         retry_for: seconds, from a request's first failure, for which it is repeated while the server is
             UNAVAILABLE.
         surroundings: clock, sleep and jitter of the waits between attempts.
+        credentials: TLS, as ``read_channel_credentials`` makes it; without it queries travel in the clear.
+        token: gives the token that says who calls, asked before each attempt, such as a ``TokenFile``.
 
     Raises:
-        ConfigurationError: a target that is not on this machine, or a number out of its range.
+        ConfigurationError: without credentials a target that is not on this machine, or a number out of its range.
     """
 
     def __init__(  # noqa: PLR0913 - each is one choice of the caller's, with a default
@@ -83,8 +85,10 @@ class ResolverClient:
         timeout: float = 30.0,
         retry_for: float = 60.0,
         surroundings: Surroundings | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
+        token: Callable[[], str] | None = None,
     ) -> None:
-        check_target(target)
+        check_target(target, encrypted=credentials is not None)
         if batch_size < 1 or in_flight < 1 or timeout <= 0 or retry_for < 0:
             raise ConfigurationError(
                 "A client needs a batch_size and in_flight of at least 1, a timeout above 0 and a retry_for from 0 on."
@@ -96,7 +100,12 @@ class ResolverClient:
         self._surroundings = surroundings or Surroundings()
         self._limits: Limits | None = None
         self._closed = False
-        self._channel = grpc.insecure_channel(target, options=_CHANNEL_OPTIONS)
+        self._token = token
+        self._channel = (
+            grpc.secure_channel(target, credentials, options=_CHANNEL_OPTIONS)
+            if credentials
+            else grpc.insecure_channel(target, options=_CHANNEL_OPTIONS)
+        )
         self._stub = ResolverServiceStub(self._channel)
 
     def __enter__(self) -> Self:
@@ -122,7 +131,9 @@ class ResolverClient:
             ServerRefusedError: the server could not be reached, or refused.
         """
         request = wire.GetServerInfoRequest()
-        flight = self._fly(lambda: self._stub.GetServerInfo.future(request, timeout=self._timeout))
+        flight = self._fly(
+            lambda: self._stub.GetServerInfo.future(request, timeout=self._timeout, metadata=self._metadata())
+        )
         return self._land(deque([flight]), self._retry_for if retry_for is None else retry_for)
 
     def resolve(
@@ -188,7 +199,12 @@ class ResolverClient:
             flights.append(self._fly_batch(request))
 
     def _fly_batch(self, request: wire.ResolveBatchRequest) -> _Flight[wire.ResolveBatchResponse]:
-        return self._fly(lambda: self._stub.ResolveBatch.future(request, timeout=self._timeout))
+        return self._fly(
+            lambda: self._stub.ResolveBatch.future(request, timeout=self._timeout, metadata=self._metadata())
+        )
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        return (("authorization", f"Bearer {self._token()}"),) if self._token else ()
 
     def _fly(self, start: Callable[[], grpc.CallFuture[Response]]) -> _Flight[Response]:
         if self._closed:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from resolver_grpc.client.client import ResolverClient
+from resolver_grpc.client.credentials import TokenFile, read_channel_credentials
 from resolver_grpc.client.lists import DECISIONS, ERROR_LIST, RECEIPT, ShipmentLists, reason_name, route_name
 from resolver_grpc.client.shipment import Shipment, open_shipment
 from resolver_grpc.errors import ConfigurationError
@@ -29,12 +30,15 @@ if TYPE_CHECKING:
 # A server that is not there at the start is more likely misnamed than restarting.
 _PATIENCE_AT_THE_START = 10.0
 _ROWS_PER_STEP = 500
+_FILE = click.Path(path_type=Path)
 
 _EPILOG = """\b
 Examples:
   resolver-grpc resolve may.csv --sender nordkraft --server 127.0.0.1:50051 --out may/
   resolver-grpc resolve may.csv --sender nordkraft --server 127.0.0.1:50051 --out may/ \\
       --personal-content --shipment-id may-letters
+  resolver-grpc resolve may.csv --sender nordkraft --server resolver.example.dk:50051 --out may/ \\
+      --ca resolver-ca.pem --cert intake.pem --key intake.key
 
 \b
 The shipment is a table with headings, as a spreadsheet saves it: UTF-8 or Windows-1252, semicolon,
@@ -64,7 +68,13 @@ class Summary(NamedTuple):
 @click.command("resolve", epilog=_EPILOG)
 @click.argument("shipment", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--sender", required=True, metavar="ID", help="The onboarded sender whose letters these are.")
-@click.option("--server", required=True, metavar="HOST:PORT", help="The resolver, on this machine.")
+@click.option(
+    "--server", required=True, metavar="HOST:PORT", help="The resolver; on this machine, or elsewhere with --ca."
+)
+@click.option("--ca", type=_FILE, help="The CA that signed the server's certificate, PEM: use TLS.")
+@click.option("--cert", type=_FILE, help="Your own certificate chain, PEM.")
+@click.option("--key", type=_FILE, help="Its private key, PEM, mode 600.")
+@click.option("--token-file", type=_FILE, help="A file with your token, mode 600; read again for each batch.")
 @click.option(
     "--out",
     required=True,
@@ -73,13 +83,25 @@ class Summary(NamedTuple):
 )
 @click.option("--personal-content", is_flag=True, help="The letters hold personal content: refuse addresses alone.")
 @click.option("--shipment-id", default="", metavar="ID", help="Your own name for the shipment.")
-def resolve(*, shipment: Path, sender: str, server: str, out: Path, personal_content: bool, shipment_id: str) -> None:
+def resolve(
+    *,
+    shipment: Path,
+    sender: str,
+    server: str,
+    ca: Path | None,
+    cert: Path | None,
+    key: Path | None,
+    token_file: Path | None,
+    out: Path,
+    personal_content: bool,
+    shipment_id: str,
+) -> None:
     """Resolve the recipients of a SHIPMENT file into decisions, an error list and a receipt.
 
     Nothing is sent before the whole file has been checked, and no list is written unless all of it was
     resolved. Resolving changes nothing: a shipment may be resolved again.
     """
-    with one_line_errors(), ResolverClient(server) as client:
+    with one_line_errors(), _client(server, ca, cert, key, token_file) as client:
         opened = open_shipment(shipment)
         lists = ShipmentLists(out, opened.table.delimiter)
         if shipment.resolve() in {path.resolve() for path in lists.paths}:
@@ -91,6 +113,11 @@ def resolve(*, shipment: Path, sender: str, server: str, out: Path, personal_con
             )
             counts = _write(decisions, lists, advance)
         show_summary(Summary(opened, counts, info), lists, Console())
+
+
+def _client(server: str, ca: Path | None, cert: Path | None, key: Path | None, token: Path | None) -> ResolverClient:
+    credentials = read_channel_credentials(ca, cert, key)
+    return ResolverClient(server, credentials=credentials, token=TokenFile(token) if token else None)
 
 
 def _write(

@@ -25,7 +25,12 @@ ERROR_DOMAIN = "resolver-grpc"
 _REASON = re.compile(r"[A-Z][A-Z0-9_]{1,62}")
 
 _BY_REASON: Mapping[str, str] = {
-    "UNKNOWN_SENDER": "The server does not know this sender: use the id that the sender was onboarded with.",
+    "UNKNOWN_SENDER": "The server does not know this sender, or not as yours: "
+    "use the id that the sender was onboarded with, or ask the server's operator to let you act for it.",
+    "UNAUTHENTICATED": "The server does not know who is calling: "
+    "show the certificate or the token that its operator gave you, and check that it has not expired.",
+    "NOT_PERMITTED": "The server knows who is calling, but not as one who resolves: "
+    "ask its operator for the role intake or delivery.",
     "TOO_MANY_QUERIES": "The server takes fewer queries at once than when it was first asked: open a new client.",
     "MALFORMED_REQUEST": "The server could not read the request: client and server must be of matching versions.",
     "SNAPSHOT_NOT_YET_VALID": "The server's snapshot begins on a later day: "
