@@ -1,11 +1,14 @@
 """The access file: what is taken, and every mistake that is not."""
 
+import re
+from pathlib import Path
+
 import pytest
 from access_nursery import ACCESS, AUDIENCE, ISSUER, PUBLIC_PEM, write_access
 
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.model import Role
-from resolver_grpc.server.access import Identity, IdentityKind
+from resolver_grpc.server.access import ROLES_BY_RPC, Identity, IdentityKind
 from resolver_grpc.server.access_file import read_access
 from resolver_grpc.server.tokens import Algorithm
 
@@ -105,6 +108,25 @@ def test_a_mistake_is_named_and_the_whole_file_refused(tmp_path, old, new, sente
     assert str(tmp_path / "access.toml") in refused.value.message
     assert "\n" not in refused.value.message
     assert PUBLIC_PEM.decode().splitlines()[1] not in refused.value.message
+
+
+def test_the_example_of_the_documentation_is_taken(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "idp-2026.pem").write_bytes(PUBLIC_PEM)
+    assert {caller.name for caller in read_access(write_access(tmp_path, example)).callers.values()} == {"intake-rest"}
+
+
+def test_the_documentation_tells_whose_each_rpc_is():
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    _, _, table = page.partition("| RPC |")[2].partition("\n")
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in table.split("\n\n")[0].splitlines()[1:]]
+    told = {name.strip("` "): cells for names, *cells in rows for name in names.split(",")}
+    for rpc, roles in ROLES_BY_RPC.items():
+        if roles is not None:
+            short = "reflection" if "reflection" in rpc else rpc.rpartition("/")[2]
+            assert told.pop(short) == ["yes" if role in roles else "" for role in Role]
+    assert not told
 
 
 def test_a_missing_file_and_bytes_that_are_no_text_are_refused(tmp_path):

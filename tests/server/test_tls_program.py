@@ -1,13 +1,24 @@
 """TLS, tokens and ``--insecure`` as an operator meets them: the programs themselves, one worker or several."""
 
 import csv
+import signal
 import subprocess
 import time
 
 import jwt
 import pytest
 import trustme
-from access_nursery import AUDIENCE, ISSUER, SIGNING_KEY, bearing, client_pair, info_over, trusting, write_access
+from access_nursery import (
+    ACCESS,
+    AUDIENCE,
+    ISSUER,
+    SIGNING_KEY,
+    bearing,
+    client_pair,
+    info_over,
+    trusting,
+    write_access,
+)
 from access_nursery import write_server_files as write_files
 from click.testing import CliRunner
 from worker_nursery import AS_OF, COMMAND, supervised
@@ -102,6 +113,23 @@ def test_in_the_clear_a_caller_may_show_a_token(site, tmp_path):
             assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
             assert sentence in refused.stderr
         assert "does not know who is calling" in resolve(site, tmp_path, server.address).stderr
+        assert server.end() == 0
+
+
+def test_callers_change_when_workers_are_replaced_and_a_bad_file_replaces_nobody(site, tmp_path):
+    access = write_access(tmp_path)
+    operator = bearing(current_token("operator"))
+    options = words(site, "--insecure", "--access", access, "--workers", "2")
+    with supervised([COMMAND, *options]) as server:
+        assert info_over(server.address, metadata=operator) == ("OK", "")
+        write_access(tmp_path, ACCESS.replace('role = "operator"', 'role = "operators"'))
+        server.process.send_signal(signal.SIGHUP)
+        assert "caller 4 (night): `role` is none of" in server.wait_for("workers not replaced")["reason"]
+        assert info_over(server.address, metadata=operator) == ("OK", "")
+        write_access(tmp_path, ACCESS.replace('role = "operator"', 'role = "registrar"'))
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for("workers replaced")
+        assert info_over(server.address, metadata=operator) == ("PERMISSION_DENIED", "NOT_PERMITTED")
         assert server.end() == 0
 
 

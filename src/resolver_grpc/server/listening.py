@@ -18,8 +18,8 @@ from resolver_grpc.errors import ConfigurationError
 _NOT_ON_THIS_MACHINE = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
-def check_listen_address(listen: str, *, loopback_only: bool) -> str:
-    """Takes ``HOST:PORT``.
+def check_listen_address(listen: str, *, loopback_only: bool) -> None:
+    """Checks that an address is ``HOST:PORT``, and whether it may be listened on.
 
     Args:
         listen: the address.
@@ -32,7 +32,6 @@ def check_listen_address(listen: str, *, loopback_only: bool) -> str:
         raise ConfigurationError(
             "--insecure takes loopback addresses only, such as 127.0.0.1:50051; for others use --tls-cert and --tls-key"
         )
-    return listen
 
 
 def check_loopback_address(address: str, option: str) -> None:

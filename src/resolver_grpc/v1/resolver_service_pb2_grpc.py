@@ -31,6 +31,10 @@ class ResolverServiceStub:
 
     Every refusal of a whole call carries a google.rpc.ErrorInfo of domain "resolver-grpc". A malformed
     query never fails its call: it gets a decision REJECT with the reason and the field.
+
+    A caller is known by its certificate or by a token in the metadata, "authorization: Bearer <JWT>", or by both; its
+    role says which RPCs it may call. Any RPC ends with UNAUTHENTICATED for a caller that is not known, and with
+    PERMISSION_DENIED for one of another role.
     """
 
     def __init__(self, channel):
@@ -62,13 +66,20 @@ class ResolverServiceServicer:
 
     Every refusal of a whole call carries a google.rpc.ErrorInfo of domain "resolver-grpc". A malformed
     query never fails its call: it gets a decision REJECT with the reason and the field.
+
+    A caller is known by its certificate or by a token in the metadata, "authorization: Bearer <JWT>", or by both; its
+    role says which RPCs it may call. Any RPC ends with UNAUTHENTICATED for a caller that is not known, and with
+    PERMISSION_DENIED for one of another role.
     """
 
     def ResolveBatch(self, request, context):
         """Resolves one batch.
 
+        For the roles intake and delivery.
+
         Status codes: OK; INVALID_ARGUMENT (bytes that are no ResolveBatchRequest, or more queries than
-        allowed); PERMISSION_DENIED (unknown sender); FAILED_PRECONDITION (the snapshot's register date lies
+        allowed); UNAUTHENTICATED; PERMISSION_DENIED (another role; or a sender that is unknown, or that the caller
+        may not act for: which of the two is not told); FAILED_PRECONDITION (the snapshot's register date lies
         in the future); RESOURCE_EXHAUSTED (a message over the byte limit); UNAVAILABLE (the server is going
         away: try again); INTERNAL.
         """
@@ -80,7 +91,10 @@ class ResolverServiceServicer:
         """Resolves batch after batch: each request message gets exactly one response message, in order. Between two
         messages the server may take up another snapshot; each response names the one that it was made from.
 
-        Status codes: those of ResolveBatch. A refused message ends the stream; the responses before it stand.
+        For the roles intake and delivery.
+
+        Status codes: those of ResolveBatch. A refused message ends the stream; the responses before it stand. So does a
+        message that comes after the caller's token has expired, with UNAUTHENTICATED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -89,7 +103,10 @@ class ResolverServiceServicer:
     def GetServerInfo(self, request, context):
         """Tells the server's limits, its snapshot, its versions, and whether it refuses its store's live generation.
 
-        Status codes: OK; INVALID_ARGUMENT (bytes that are no GetServerInfoRequest); UNAVAILABLE; INTERNAL.
+        For the roles intake, delivery and operator.
+
+        Status codes: OK; INVALID_ARGUMENT (bytes that are no GetServerInfoRequest); UNAUTHENTICATED; PERMISSION_DENIED;
+        UNAVAILABLE; INTERNAL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,6 +144,10 @@ class ResolverService:
 
     Every refusal of a whole call carries a google.rpc.ErrorInfo of domain "resolver-grpc". A malformed
     query never fails its call: it gets a decision REJECT with the reason and the field.
+
+    A caller is known by its certificate or by a token in the metadata, "authorization: Bearer <JWT>", or by both; its
+    role says which RPCs it may call. Any RPC ends with UNAUTHENTICATED for a caller that is not known, and with
+    PERMISSION_DENIED for one of another role.
     """
 
     @staticmethod

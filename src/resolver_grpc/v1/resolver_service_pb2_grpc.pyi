@@ -32,6 +32,10 @@ class ResolverServiceStub:
 
     Every refusal of a whole call carries a google.rpc.ErrorInfo of domain "resolver-grpc". A malformed
     query never fails its call: it gets a decision REJECT with the reason and the field.
+
+    A caller is known by its certificate or by a token in the metadata, "authorization: Bearer <JWT>", or by both; its
+    role says which RPCs it may call. Any RPC ends with UNAUTHENTICATED for a caller that is not known, and with
+    PERMISSION_DENIED for one of another role.
     """
 
     @_typing.overload
@@ -41,8 +45,11 @@ class ResolverServiceStub:
     ResolveBatch: _grpc.UnaryUnaryMultiCallable[_resolver_service_pb2.ResolveBatchRequest, _resolver_service_pb2.ResolveBatchResponse]
     """Resolves one batch.
 
+    For the roles intake and delivery.
+
     Status codes: OK; INVALID_ARGUMENT (bytes that are no ResolveBatchRequest, or more queries than
-    allowed); PERMISSION_DENIED (unknown sender); FAILED_PRECONDITION (the snapshot's register date lies
+    allowed); UNAUTHENTICATED; PERMISSION_DENIED (another role; or a sender that is unknown, or that the caller
+    may not act for: which of the two is not told); FAILED_PRECONDITION (the snapshot's register date lies
     in the future); RESOURCE_EXHAUSTED (a message over the byte limit); UNAVAILABLE (the server is going
     away: try again); INTERNAL.
     """
@@ -50,12 +57,18 @@ class ResolverServiceStub:
     """Resolves batch after batch: each request message gets exactly one response message, in order. Between two
     messages the server may take up another snapshot; each response names the one that it was made from.
 
-    Status codes: those of ResolveBatch. A refused message ends the stream; the responses before it stand.
+    For the roles intake and delivery.
+
+    Status codes: those of ResolveBatch. A refused message ends the stream; the responses before it stand. So does a
+    message that comes after the caller's token has expired, with UNAUTHENTICATED.
     """
     GetServerInfo: _grpc.UnaryUnaryMultiCallable[_resolver_service_pb2.GetServerInfoRequest, _resolver_service_pb2.GetServerInfoResponse]
     """Tells the server's limits, its snapshot, its versions, and whether it refuses its store's live generation.
 
-    Status codes: OK; INVALID_ARGUMENT (bytes that are no GetServerInfoRequest); UNAVAILABLE; INTERNAL.
+    For the roles intake, delivery and operator.
+
+    Status codes: OK; INVALID_ARGUMENT (bytes that are no GetServerInfoRequest); UNAUTHENTICATED; PERMISSION_DENIED;
+    UNAVAILABLE; INTERNAL.
     """
 
 @_typing.type_check_only
@@ -65,14 +78,21 @@ class ResolverServiceAsyncStub(ResolverServiceStub):
 
     Every refusal of a whole call carries a google.rpc.ErrorInfo of domain "resolver-grpc". A malformed
     query never fails its call: it gets a decision REJECT with the reason and the field.
+
+    A caller is known by its certificate or by a token in the metadata, "authorization: Bearer <JWT>", or by both; its
+    role says which RPCs it may call. Any RPC ends with UNAUTHENTICATED for a caller that is not known, and with
+    PERMISSION_DENIED for one of another role.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ResolveBatch: _aio.UnaryUnaryMultiCallable[_resolver_service_pb2.ResolveBatchRequest, _resolver_service_pb2.ResolveBatchResponse]  # type: ignore[assignment]
     """Resolves one batch.
 
+    For the roles intake and delivery.
+
     Status codes: OK; INVALID_ARGUMENT (bytes that are no ResolveBatchRequest, or more queries than
-    allowed); PERMISSION_DENIED (unknown sender); FAILED_PRECONDITION (the snapshot's register date lies
+    allowed); UNAUTHENTICATED; PERMISSION_DENIED (another role; or a sender that is unknown, or that the caller
+    may not act for: which of the two is not told); FAILED_PRECONDITION (the snapshot's register date lies
     in the future); RESOURCE_EXHAUSTED (a message over the byte limit); UNAVAILABLE (the server is going
     away: try again); INTERNAL.
     """
@@ -80,12 +100,18 @@ class ResolverServiceAsyncStub(ResolverServiceStub):
     """Resolves batch after batch: each request message gets exactly one response message, in order. Between two
     messages the server may take up another snapshot; each response names the one that it was made from.
 
-    Status codes: those of ResolveBatch. A refused message ends the stream; the responses before it stand.
+    For the roles intake and delivery.
+
+    Status codes: those of ResolveBatch. A refused message ends the stream; the responses before it stand. So does a
+    message that comes after the caller's token has expired, with UNAUTHENTICATED.
     """
     GetServerInfo: _aio.UnaryUnaryMultiCallable[_resolver_service_pb2.GetServerInfoRequest, _resolver_service_pb2.GetServerInfoResponse]  # type: ignore[assignment]
     """Tells the server's limits, its snapshot, its versions, and whether it refuses its store's live generation.
 
-    Status codes: OK; INVALID_ARGUMENT (bytes that are no GetServerInfoRequest); UNAVAILABLE; INTERNAL.
+    For the roles intake, delivery and operator.
+
+    Status codes: OK; INVALID_ARGUMENT (bytes that are no GetServerInfoRequest); UNAUTHENTICATED; PERMISSION_DENIED;
+    UNAVAILABLE; INTERNAL.
     """
 
 class ResolverServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -94,6 +120,10 @@ class ResolverServiceServicer(metaclass=_abc_1.ABCMeta):
 
     Every refusal of a whole call carries a google.rpc.ErrorInfo of domain "resolver-grpc". A malformed
     query never fails its call: it gets a decision REJECT with the reason and the field.
+
+    A caller is known by its certificate or by a token in the metadata, "authorization: Bearer <JWT>", or by both; its
+    role says which RPCs it may call. Any RPC ends with UNAUTHENTICATED for a caller that is not known, and with
+    PERMISSION_DENIED for one of another role.
     """
 
     @_abc_1.abstractmethod
@@ -104,8 +134,11 @@ class ResolverServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_resolver_service_pb2.ResolveBatchResponse, _abc.Awaitable[_resolver_service_pb2.ResolveBatchResponse]]:
         """Resolves one batch.
 
+        For the roles intake and delivery.
+
         Status codes: OK; INVALID_ARGUMENT (bytes that are no ResolveBatchRequest, or more queries than
-        allowed); PERMISSION_DENIED (unknown sender); FAILED_PRECONDITION (the snapshot's register date lies
+        allowed); UNAUTHENTICATED; PERMISSION_DENIED (another role; or a sender that is unknown, or that the caller
+        may not act for: which of the two is not told); FAILED_PRECONDITION (the snapshot's register date lies
         in the future); RESOURCE_EXHAUSTED (a message over the byte limit); UNAVAILABLE (the server is going
         away: try again); INTERNAL.
         """
@@ -119,7 +152,10 @@ class ResolverServiceServicer(metaclass=_abc_1.ABCMeta):
         """Resolves batch after batch: each request message gets exactly one response message, in order. Between two
         messages the server may take up another snapshot; each response names the one that it was made from.
 
-        Status codes: those of ResolveBatch. A refused message ends the stream; the responses before it stand.
+        For the roles intake and delivery.
+
+        Status codes: those of ResolveBatch. A refused message ends the stream; the responses before it stand. So does a
+        message that comes after the caller's token has expired, with UNAUTHENTICATED.
         """
 
     @_abc_1.abstractmethod
@@ -130,7 +166,10 @@ class ResolverServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_resolver_service_pb2.GetServerInfoResponse, _abc.Awaitable[_resolver_service_pb2.GetServerInfoResponse]]:
         """Tells the server's limits, its snapshot, its versions, and whether it refuses its store's live generation.
 
-        Status codes: OK; INVALID_ARGUMENT (bytes that are no GetServerInfoRequest); UNAVAILABLE; INTERNAL.
+        For the roles intake, delivery and operator.
+
+        Status codes: OK; INVALID_ARGUMENT (bytes that are no GetServerInfoRequest); UNAUTHENTICATED; PERMISSION_DENIED;
+        UNAVAILABLE; INTERNAL.
         """
 
 def add_ResolverServiceServicer_to_server(servicer: ResolverServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
