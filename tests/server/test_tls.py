@@ -63,6 +63,13 @@ def test_a_caller_is_known_by_a_uri_in_its_certificate(mutual, ca):
     assert info_over(mutual.target, trusting(ca, uri_pair(ca, "spiffe://example.dk/post/"))) == NOT_KNOWN
 
 
+def test_a_name_of_one_kind_and_a_common_name_are_no_name_of_another(mutual, ca):
+    assert info_over(mutual.target, trusting(ca, uri_pair(ca, "post.example.dk"))) == NOT_KNOWN
+    leaf = ca.issue_cert("nobody.example.dk", common_name="post.example.dk")
+    pair = leaf.private_key_pem.bytes(), leaf.cert_chain_pems[0].bytes()
+    assert info_over(mutual.target, trusting(ca, pair)) == NOT_KNOWN
+
+
 @pytest.mark.parametrize(
     "names",
     [
