@@ -23,7 +23,7 @@ from peer_site import BATCH, HIT_RATE, SENDER, Existing, Site, check_hits, prepa
 from resolver_grpc.model import Query
 from resolver_grpc.program import one_line_errors
 from resolver_grpc.resolve import Resolver
-from resolver_grpc.server.batch import Batches, decision_row, parse_message
+from resolver_grpc.server.batch import Batches, decision_row, for_any_sender, parse_message
 from resolver_grpc.server.served import Served, open_served
 from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchRequest
 
@@ -131,7 +131,7 @@ def _answer_at_once(batches: Batches, instant: int, request: bytes) -> bytes:
     The server resolves a few queries at a time, so that others can go first; a peer would be asked as often.
     """
     message = parse_message(ResolveBatchRequest, request)
-    sender = batches.sender(message.sender_id)
+    sender = batches.sender(message.sender_id, for_any_sender)
     queries: Sequence[Query] = message.queries
     decisions = batches.resolver.resolve(queries, sender, instant, personal_content=message.personal_content)
     response = batches.response()
