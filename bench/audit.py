@@ -92,7 +92,9 @@ async def _batches(folder: Path, mailboxes: int, rounds: int, queries: int, disk
 
 async def _commits(folder: Path, rounds: int, disk: Path) -> list[str]:
     """What records take that share syncs, and that have one each."""
-    chain = Chain(disk, [AuditKeys.of(read_key_ring(folder / "index.key").active)], 1, time.time, lambda _news, _end: None)
+    chain = Chain(
+        disk, [AuditKeys.of(read_key_ring(folder / "index.key").active)], 1, time.time, lambda _news, _end: None
+    )
     writer, loop = AuditWriter(chain, lambda _fault: None), asyncio.get_running_loop()
     rows = []
     with ThreadPoolExecutor(1) as thread:

@@ -166,7 +166,7 @@ def test_each_worker_keeps_a_chain_and_its_successor_goes_on_from_it(register, a
     senders.write_text(SENDERS, encoding="utf-8")
     paths = ["--snapshot", register.directory, "--keys", register.key_file, "--senders", senders, "--audit", audit]
     with supervised(
-        [COMMAND, "serve", *paths, "--as-of", "2026-11-01", "--workers", "2", "--listen", "127.0.0.1:0"]
+        [COMMAND, "serve", "--insecure", *paths, "--as-of", "2026-11-01", "--workers", "2", "--listen", "127.0.0.1:0"]
     ) as server:
         answered = 0
         for _ in range(6):

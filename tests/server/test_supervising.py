@@ -144,7 +144,9 @@ def test_the_start_is_told_once_all_serve():
         assert played.events() == []
         played.workers[1]._outcome.set_result(SERVING)
         await played.until_logged("serving")
-        assert played.logged == [{"event": "serving", "address": ADDRESS, "generation": 1, "workers": 2}]
+        assert played.logged == [
+            {"event": "serving", "address": ADDRESS, "metrics": None, "generation": 1, "workers": 2}
+        ]
         played.stop.set()
         await played.running
         assert [worker.told for worker in played.workers] == [["drain"], ["drain"]]

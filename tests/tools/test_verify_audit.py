@@ -11,7 +11,7 @@ from resolver_grpc.audit.chain import Chain
 from resolver_grpc.audit.naming import list_chains
 from resolver_grpc.audit.record import Record
 from resolver_grpc.audit.sealing import AuditKeys
-from resolver_grpc.keys import create_key_file
+from resolver_grpc.key_file import create_key_file
 from resolver_grpc.model import Reason, Route
 from resolver_grpc.times import parse_time
 

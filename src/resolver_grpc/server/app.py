@@ -205,24 +205,18 @@ def run(plan: Plan) -> None:
         KeyFileError: likewise.
         SnapshotError: likewise.
     """
-    log = make_log()
     # The small files first: what is wrong with them is told before a country is opened.
-    entrance = open_entrance(plan, log)
+    entrance = open_entrance(plan, make_log())
     served, store = open_plan(plan)
     registry = CollectorRegistry()
     with showing(plan.metrics, registry) if plan.metrics else nullcontext() as shown:
-        asyncio.run(_run(served, replace(plan, metrics=shown), store, entrance, registry, log))
+        asyncio.run(_run(served, replace(plan, metrics=shown), store, entrance, registry))
 
 
 async def _run(
-    served: Served,
-    plan: Plan,
-    store: Store | None,
-    entrance: Entrance,
-    registry: CollectorRegistry,
-    log: FilteringBoundLogger,
+    served: Served, plan: Plan, store: Store | None, entrance: Entrance, registry: CollectorRegistry
 ) -> None:
-    listen = plan.listen
+    log, listen = make_log(), plan.listen
     try:
         audit = open_audit(plan, 1, log)
     except ResolverError:
