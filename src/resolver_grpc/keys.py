@@ -106,6 +106,11 @@ class MasterKey:
         return self._derive("columns")
 
     @cached_property
+    def handles_secret(self) -> bytes:
+        """For the handles of decisions, 32 bytes."""
+        return self._derive("handles")
+
+    @cached_property
     def snapshot_secret(self) -> bytes:
         """For the digest of a snapshot's content that is its id, 32 bytes."""
         return self._derive("snapshot")
