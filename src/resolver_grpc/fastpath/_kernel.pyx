@@ -153,9 +153,10 @@ cdef class Batch:
             raise IndexError("no such rows")
         if judge.owner_flags.shape[0] != pages.owners:
             raise ValueError("the judge is of another index")
-        self.first, self.judge = first, judge
+        self.first, self.judge = first, None
         self.done = 0
         fast = self.make_keys(min(self.count - first, ROWS), pages)
+        self.judge = judge
         with nogil:
             probe(pages, self.fast, self.keys, fast)
             sound = settle(pages, self.fast, self.keys, fast)
@@ -192,6 +193,8 @@ cdef class Batch:
             row.first_reached = taken
             if not decide_everyone(pages, judge, row, self.reached + taken):
                 return None
+            if targets_of(judge, row):
+                sort_by_number(judge, self.reached + taken, row.reached)
             taken += row.reached
         return wanted
 
@@ -271,22 +274,58 @@ cdef class Batch:
             kept += 1
         return kept
 
-    def write(self, Judge judge not None, dict plain):
+    cdef Py_ssize_t count_targets(self) noexcept:
+        cdef Py_ssize_t number, count = 0
+        for number in range(self.done):
+            count += targets_of(self.judge, &self.rows[number])
+        return count
+
+    def handle_blocks(self):
+        """Lays out what is to be enciphered to the handles of the slice that ``run`` resolved last.
+
+        Returns:
+            A block of 16 bytes for each target of the rows that are not left to the plain way, in their order.
+
+        Raises:
+            ValueError: nothing was decided yet.
+        """
+        if self.judge is None:
+            raise ValueError("nothing was decided yet")
+        cdef Judge judge = self.judge
+        cdef bytearray laid = bytearray(HANDLE * self.count_targets())
+        cdef uint8_t *to = laid
+        cdef uint32_t *reached
+        cdef uint32_t target
+        cdef Py_ssize_t number
+        cdef Row *row
+        for number in range(self.done):
+            row = &self.rows[number]
+            for target in range(targets_of(judge, row)):
+                reached = self.reached + row.first_reached + target if row.recipe.everyone else &row.ordinal
+                lay_block(to, row.recipe.kind, &judge.numbers[<uint64_t>reached[0] * NUMBER])
+                to += HANDLE
+        return bytes(laid)
+
+    def write(self, Judge judge not None, dict plain, bytes handles not None):
         """Writes the decisions of the slice that ``run`` resolved last, as fields of the response.
 
         Args:
             judge: the one that decided.
             plain: the bytes of the decisions that the plain way made, by row.
+            handles: what became of ``handle_blocks``.
 
         Raises:
-            ValueError: another judge decided, or nothing was decided yet.
+            ValueError: another judge decided, nothing was decided yet, or not every target has a handle.
         """
         if judge is not self.judge:
             raise ValueError("another judge decided these rows")
+        if len(handles) != HANDLE * self.count_targets():
+            raise ValueError("not one handle for each target")
         cdef Py_ssize_t number, at = 0, size = 0
         cdef Row *row
         cdef bytearray written
         cdef uint8_t *to
+        cdef const uint8_t *handle = handles
         cdef list others = [plain[self.first + number] for number in range(self.done) if self.rows[number].state == PLAIN]
         for number in range(self.done):
             row = &self.rows[number]
@@ -300,5 +339,6 @@ cdef class Batch:
             if row.state == PLAIN:
                 at += write_other(to + at, others.pop())
             else:
-                at += write_row(to + at, row, judge, self.reached + row.first_reached)
+                at += write_row(to + at, row, judge, self.reached + row.first_reached, handle)
+                handle += HANDLE * targets_of(judge, row)
         return bytes(memoryview(written)[:at])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from resolver_grpc.errors import ResolverError
 from resolver_grpc.fastpath.way import FastWay
-from resolver_grpc.model import Query, Sender
+from resolver_grpc.model import Query, Role, Sender
 from resolver_grpc.server.batch import MAX_QUERIES, QUERIES_AT_ONCE, Batches, Steps, decision_row, finish, parse_message
 from resolver_grpc.server.counting import frame_queries
 from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchRequest
@@ -43,23 +43,23 @@ class FastBatches:
         """The onboarded senders by id."""
         return self.plain.senders
 
-    def answer(self, request: bytes, instant: int) -> bytes:
+    def answer(self, request: bytes, instant: int, *, role: Role = Role.DELIVERY) -> bytes:
         """Resolves one request at once; see ``Batches``."""
-        return finish(self.steps(request, instant))
+        return finish(self.steps(request, instant, role=role))
 
-    def steps(self, request: bytes, instant: int) -> Steps:
+    def steps(self, request: bytes, instant: int, *, role: Role = Role.DELIVERY) -> Steps:
         """Resolves one request, some queries at a time; see ``Batches``."""
         batch = self.way.batch(request, MAX_QUERIES)
         sender = self.senders.get(batch.sender_id.decode()) if batch.usual else None
         if sender:
             with suppress(ResolverError):
-                return (yield from self._resolve(batch, sender, instant))
+                return (yield from self._resolve(batch, sender, role, instant))
         # A request that is to be refused, and what is refused in it first, is the plain way's.
-        return (yield from self.plain.steps(request, instant))
+        return (yield from self.plain.steps(request, instant, role=role))
 
-    def _resolve(self, batch: Batch, sender: Sender, instant: int) -> Steps:
+    def _resolve(self, batch: Batch, sender: Sender, role: Role, instant: int) -> Steps:
         self.plain.resolver.check_instant(instant)
-        judge = self.way.judge(sender, instant, personal_content=batch.personal_content)
+        judge = self.way.judge(sender, instant, personal_content=batch.personal_content, role=role)
         written: list[bytes] = []
         done = 0
         while done < batch.count:
@@ -71,13 +71,16 @@ class FastBatches:
                 if first:
                     yield
                 some = left[first : first + QUERIES_AT_ONCE]
-                others |= zip(some, self._plainly(batch, some, sender, instant), strict=True)
-            written.append(batch.write(judge, others))
+                others |= zip(some, self._plainly(batch, some, sender, role, instant), strict=True)
+            handles = self.way.handles.encipher(sender.id, batch.handle_blocks())
+            written.append(batch.write(judge, others, handles))
             done += rows
         return b"".join([*written, self.plain.response().SerializeToString()])
 
-    def _plainly(self, batch: Batch, rows: Sequence[int], sender: Sender, instant: int) -> list[bytes]:
+    def _plainly(self, batch: Batch, rows: Sequence[int], sender: Sender, role: Role, instant: int) -> list[bytes]:
         request = frame_queries([batch.row(row) for row in rows])
         queries: Sequence[Query] = parse_message(ResolveBatchRequest, request).queries
-        decisions = self.plain.resolver.resolve(queries, sender, instant, personal_content=batch.personal_content)
+        decisions = self.plain.resolver.resolve(
+            queries, sender, instant, personal_content=batch.personal_content, role=role
+        )
         return [decision_row(*pair).SerializeToString() for pair in zip(queries, decisions, strict=True)]

@@ -19,6 +19,7 @@ from resolver_grpc.canonical import CANONICAL_VERSION
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.fastpath.machine import choose_way
 from resolver_grpc.fastpath.way import FastWay
+from resolver_grpc.handles import Handles
 from resolver_grpc.keys import MasterKey
 from resolver_grpc.model import Sender
 from resolver_grpc.resolve import Resolver
@@ -86,18 +87,19 @@ def open_served(
         raise ConfigurationError(
             f"--as-of lies before the snapshot's register date {register_date}; replay that day or a later one"
         )
-    resolver = Resolver(snapshot.index, key.index_keys, valid_from)
+    handles = Handles([key.handles_secret])
+    resolver = Resolver(snapshot.index, key.index_keys, valid_from, handles)
     plain = Batches(resolver, snapshot.manifest, senders, horizon, as_of)
-    return Served(snapshot, _answering(plain, snapshot, key), valid_from, horizon, sighting)
+    return Served(snapshot, _answering(plain, snapshot, key, handles), valid_from, horizon, sighting)
 
 
-def _answering(plain: Batches, snapshot: Snapshot, key: MasterKey) -> FastBatches | Batches:
+def _answering(plain: Batches, snapshot: Snapshot, key: MasterKey, handles: Handles) -> FastBatches | Batches:
     """Answers the fast way, where that is wanted and compiled."""
     kernel, _ = choose_way(os.environ)
     # Without owners there is nobody whom a miss could look at as a hit does.
     if not kernel or not snapshot.index.owners:
         return plain
-    return FastBatches(plain, FastWay(kernel, snapshot.index, key.index_keys))
+    return FastBatches(plain, FastWay(kernel, snapshot.index, key.index_keys, handles))
 
 
 class Refusal(NamedTuple):
