@@ -131,6 +131,18 @@ def test_new_handles_are_made_under_the_active_key_alone():
     assert HANDLES.read("s", Handles([OLDER]).issue("s", [owner])) == [None]
 
 
+@pytest.mark.parametrize("size", [1, 15, 17, 31])
+def test_what_is_no_whole_block_is_refused_and_shifts_no_other(size):
+    """The ciphers go on from call to call: what stayed in one would stand in the next one's handles."""
+    owner = NamedOwner("0101801239", Kind.CPR)
+    handles = Handles([SECRET])
+    for refuse in (lambda: handles.encipher("s", bytes(size)), lambda: handles.read("s", [bytes(size)])):
+        with pytest.raises(ValueError, match="whole blocks"):
+            refuse()
+    assert handles.read("s", handles.issue("s", [owner])) == [owner]
+    assert handles.issue("s", [owner]) == HANDLES.issue("s", [owner])
+
+
 def test_no_handles_are_no_work():
     assert HANDLES.issue("s", []) == HANDLES.read("s", []) == []
 

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from threading import Lock
 from typing import Final, NamedTuple
 
-from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 from cryptography.hazmat.primitives.ciphers.algorithms import AES256
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -35,7 +36,12 @@ _MOST_DIGITS: Final = 10
 _ISSUED_FOR: Final = frozenset(Kind) - {Kind.UNSPECIFIED, Kind.HANDLE}
 _SENDERS: Final = 1024
 
-_Ciphers = tuple[Cipher[ECB], ...]
+
+class _OfSender(NamedTuple):
+    """A sender's ciphers. To make one costs more than a slice's handles: each is made once, and goes on."""
+
+    encipher: CipherContext
+    decipher: tuple[CipherContext, ...]
 
 
 class NamedOwner(NamedTuple):
@@ -82,7 +88,8 @@ class Handles:
 
     def __init__(self, secrets: Sequence[bytes]) -> None:
         self._secrets = tuple(secrets)
-        self._ciphers_of = lru_cache(_SENDERS)(self._derive)
+        self._of_sender = lru_cache(_SENDERS)(self._derive)
+        self._lock = Lock()
 
     def issue(self, sender_id: str, owners: Sequence[NamedOwner]) -> list[bytes]:
         """Makes the handles of some owners for a sender, in one call of the cipher."""
@@ -98,9 +105,12 @@ class Handles:
 
         Returns:
             As many bytes.
+
+        Raises:
+            ValueError: bytes that are no whole blocks.
         """
-        encryptor = self._ciphers_of(sender_id)[0].encryptor()
-        return encryptor.update(blocks) + encryptor.finalize()
+        with self._lock:
+            return _pass_through(self._of_sender(sender_id).encipher, blocks)
 
     def read(self, sender_id: str, handles: Sequence[bytes]) -> list[NamedOwner | None]:
         """Reads handles, all in one call of the cipher for each key of the ring.
@@ -111,22 +121,33 @@ class Handles:
 
         Returns:
             What each says; None for one that was not made for this sender under a key of the ring.
+
+        Raises:
+            ValueError: handles of another length.
         """
         if not handles:
             return []
         joined = b"".join(handles)
-        read = [_decipher(cipher, joined) for cipher in self._ciphers_of(sender_id)]
+        with self._lock:
+            blocks = [_pass_through(cipher, joined) for cipher in self._of_sender(sender_id).decipher]
+        read = [
+            [decode_block(some[at : at + HANDLE_BYTES]) for at in range(0, len(some), HANDLE_BYTES)] for some in blocks
+        ]
         return [next(filter(None, said), None) for said in zip(*read, strict=True)]
 
-    def _derive(self, sender_id: str) -> _Ciphers:
+    def _derive(self, sender_id: str) -> _OfSender:
         """A cipher for each key of the ring, under what HKDF-SHA256 makes of it for this sender."""
         label = f"resolver-grpc/1/handles/{sender_id}".encode()
-        keys = (HKDF(SHA256(), _KEY_BYTES, salt=None, info=label).derive(secret) for secret in self._secrets)
+        keys = [HKDF(SHA256(), _KEY_BYTES, salt=None, info=label).derive(secret) for secret in self._secrets]
         # Each message is one block, and equal handles for equal owners are wanted.
-        return tuple(Cipher(AES256(key), ECB()) for key in keys)  # noqa: S305 - see ADR 0020
+        ciphers = [Cipher(AES256(key), ECB()) for key in keys]  # noqa: S305 - see ADR 0020
+        return _OfSender(ciphers[0].encryptor(), tuple(cipher.decryptor() for cipher in ciphers))
 
 
-def _decipher(cipher: Cipher[ECB], handles: bytes) -> list[NamedOwner | None]:
-    decryptor = cipher.decryptor()
-    blocks = decryptor.update(handles) + decryptor.finalize()
-    return [decode_block(blocks[at : at + HANDLE_BYTES]) for at in range(0, len(blocks), HANDLE_BYTES)]
+def _pass_through(cipher: CipherContext, blocks: bytes) -> bytes:
+    """Passes whole blocks through a cipher that goes on: part of one would stay in it, and shift all that follow."""
+    if len(blocks) % HANDLE_BYTES:
+        raise ValueError("no whole blocks")
+    passed = bytearray(len(blocks) + HANDLE_BYTES - 1)
+    size = cipher.update_into(blocks, passed)
+    return bytes(memoryview(passed)[:size])

@@ -58,6 +58,7 @@ cdef class Batch:
     cdef Py_ssize_t room
     cdef Py_ssize_t first
     cdef Py_ssize_t done
+    cdef Py_ssize_t targets  # of the slice's rows that the kernel writes
 
     def __cinit__(self, Kernel kernel not None, bytes request, Py_ssize_t most):
         cdef const uint8_t *bytes_of_request = request
@@ -154,7 +155,7 @@ cdef class Batch:
         if judge.owner_flags.shape[0] != pages.owners:
             raise ValueError("the judge is of another index")
         self.first, self.judge = first, None
-        self.done = 0
+        self.done = self.targets = 0
         fast = self.make_keys(min(self.count - first, ROWS), pages)
         self.judge = judge
         with nogil:
@@ -166,7 +167,18 @@ cdef class Batch:
         if wanted is None:
             self.done = 0
             raise SnapshotError("A slot of the index leads nowhere; publish the snapshot again.")
-        return self.done, [first + number for number in range(self.done) if self.rows[number].state == PLAIN], wanted
+        return self.done, self.take_stock(), wanted
+
+    cdef list take_stock(self):
+        """Counts the targets of the slice that was decided; gives the rows of it that the plain way is to resolve."""
+        cdef list left = []
+        cdef Py_ssize_t number
+        for number in range(self.done):
+            if self.rows[number].state == PLAIN:
+                left.append(self.first + number)
+            else:
+                self.targets += targets_of(self.judge, &self.rows[number])
+        return left
 
     cdef list reach_everyone(self, PageSet pages, Judge judge, int fast):
         """Decides the rows for everyone; gives the posting lists that are not known yet, None if one leads nowhere."""
@@ -274,12 +286,6 @@ cdef class Batch:
             kept += 1
         return kept
 
-    cdef Py_ssize_t count_targets(self) noexcept:
-        cdef Py_ssize_t number, count = 0
-        for number in range(self.done):
-            count += targets_of(self.judge, &self.rows[number])
-        return count
-
     def handle_blocks(self):
         """Lays out what is to be enciphered to the handles of the slice that ``run`` resolved last.
 
@@ -292,7 +298,7 @@ cdef class Batch:
         if self.judge is None:
             raise ValueError("nothing was decided yet")
         cdef Judge judge = self.judge
-        cdef bytearray laid = bytearray(HANDLE * self.count_targets())
+        cdef bytearray laid = bytearray(HANDLE * self.targets)
         cdef uint8_t *to = laid
         cdef uint32_t *reached
         cdef uint32_t target
@@ -319,7 +325,7 @@ cdef class Batch:
         """
         if judge is not self.judge:
             raise ValueError("another judge decided these rows")
-        if len(handles) != HANDLE * self.count_targets():
+        if len(handles) != HANDLE * self.targets:
             raise ValueError("not one handle for each target")
         cdef Py_ssize_t number, at = 0, size = 0
         cdef Row *row
