@@ -66,7 +66,7 @@ cdef class Judge:
 cdef void decide(Judge judge, Row **rows, int count) noexcept nogil:
     """Looks every row's outcome up by what is known of its owner; a miss loads what a hit does."""
     cdef Row *row
-    cdef uint32_t code
+    cdef uint32_t known
     cdef uint8_t flags
     cdef int number
     for number in range(count):
@@ -81,10 +81,13 @@ cdef void decide(Judge judge, Row **rows, int count) noexcept nogil:
         if row.recipe.everyone:
             continue
         flags = judge.owner_flags[row.ordinal]
-        code = code_of(judge, row)
-        if row.found and flags & judge.reach[row.recipe.kind]:
-            code |= SEVERAL if flags & judge.several[row.recipe.kind] else ONE | bits_of(judge, row.ordinal)
-        set_outcome(judge, row, code)
+        # Whether it is needed or not: the time is not to tell.
+        known = ONE | bits_of(judge, row.ordinal)
+        if flags & judge.several[row.recipe.kind]:
+            known = SEVERAL
+        if not (row.found and flags & judge.reach[row.recipe.kind]):
+            known = 0
+        set_outcome(judge, row, code_of(judge, row) | known)
 
 
 cdef inline uint32_t code_of(Judge judge, const Row *row) noexcept nogil:

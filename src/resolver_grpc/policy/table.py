@@ -162,7 +162,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         9,
         "owner opted out of this sender, not mandatory",
-        lambda facts, sender: facts.opted_out and not _mandatory(facts, sender),
+        lambda facts, sender: not _mandatory(facts, sender) and facts.opted_out,
         None,
         Reason.OPTED_OUT,
     ),
