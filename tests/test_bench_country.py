@@ -178,9 +178,7 @@ def test_hits_are_delivered_to_the_one_meant_and_the_others_to_nobody(country, r
         for row in asked
     ]
     decided = resolver.resolve(rows, SENDER, NOON)
-    expected = [
-        (Reason.DELIVERABLE, [row["number"]]) if row["hit"] else (Reason.NOT_FOUND, []) for row in asked
-    ]
+    expected = [(Reason.DELIVERABLE, [row["number"]]) if row["hit"] else (Reason.NOT_FOUND, []) for row in asked]
     assert [(one.reason, [target.number for target in one.targets]) for one in decided] == expected
     assert sum(row["hit"] for row in asked) == 400 * hit_rate
 
