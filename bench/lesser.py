@@ -85,6 +85,7 @@ def lone_judge(kernel: ModuleType) -> Judge:
         bytes(_OWNER_CODES),
         bytes(_TABLE),
         bytes(_TABLE),
+        bytes(_TABLE),
         0,
     )
     return judge

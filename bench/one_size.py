@@ -23,6 +23,7 @@ from processes import memory
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.fastpath.machine import find_kernel
 from resolver_grpc.fastpath.way import FastWay
+from resolver_grpc.handles import Handles
 from resolver_grpc.index.layout import INDEX_FILE
 from resolver_grpc.index.lmdb_index import LmdbIndex
 from resolver_grpc.key_file import read_key_ring
@@ -110,13 +111,14 @@ def _open(
     valid_from, horizon = register_window(date.fromisoformat(manifest.register_date))
     started = time.perf_counter()
     index = LmdbIndex(path, key.columns_secret, bytes.fromhex(manifest.snapshot_id))
-    way = FastWay(kernel, index, key.index_keys)
+    handles = Handles([key.handles_secret])
+    way = FastWay(kernel, index, key.index_keys, handles)
     for sender in known.values():
         way.judge(sender, instant, personal_content=False)
     opened = time.perf_counter()
     way.touch()
     touched = time.perf_counter()
-    plain = Batches(Resolver(index, key.index_keys, valid_from), manifest, known, horizon, instant)
+    plain = Batches(Resolver(index, key.index_keys, valid_from, handles), manifest, known, horizon, instant)
     size, count = path.stat().st_size, manifest.counts["keys"]
     told = Opening(count, size, manifest.snapshot_id, opened - started, touched - opened)
     return index, FastBatches(plain, way), told

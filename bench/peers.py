@@ -20,6 +20,7 @@ from contest import Contender, Taken, check_equal, measure_in_turn
 from machine import describe_machine
 from peer_index import KnownAnswers, Lookup, Peer, SwappedIndex
 from peer_site import BATCH, HIT_RATE, SENDER, Existing, Site, check_hits, prepare, read_pairs
+from resolver_grpc.handles import Handles
 from resolver_grpc.model import Query
 from resolver_grpc.program import one_line_errors
 from resolver_grpc.resolve import Resolver
@@ -121,7 +122,8 @@ def _contenders(served: Served, site: Site, peers: list[Peer]) -> Iterator[Conte
 def _plain(served: Served, site: Site, name: str, lookup: Lookup, process: int = 0) -> Contender:
     """The plain way over the snapshot's index with its lookups swapped."""
     index = SwappedIndex(served.snapshot.index, lookup)
-    batches = replace(served.plain, resolver=Resolver(index, site.key.index_keys, served.valid_from))
+    handles = Handles([site.key.handles_secret])
+    batches = replace(served.plain, resolver=Resolver(index, site.key.index_keys, served.valid_from, handles))
     return Contender(name, partial(_answer_at_once, batches, _instant(served)), index, process)
 
 

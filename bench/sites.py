@@ -41,7 +41,7 @@ class Opened(NamedTuple):
 
     def fresh(self) -> FastBatches:
         """The fast way before it met a word; all that hangs on no word is ready."""
-        way = FastWay(self.kernel, self.served.snapshot.index, self.keys)
+        way = FastWay(self.kernel, self.served.snapshot.index, self.keys, self.fast.way.handles)
         self.judge(way)
         return FastBatches(self.fast.plain, way)
 

@@ -11,7 +11,7 @@ import asyncio
 import gc
 import json
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,8 @@ from prometheus_client import CollectorRegistry
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.program import one_line_errors
-from resolver_grpc.server.app import _ALONE, _OPTIONS
+from resolver_grpc.server.app import _ALONE, _OPTIONS, wall_clock
+from resolver_grpc.server.gate import Gate, recognize_anyone
 from resolver_grpc.server.log import make_log
 from resolver_grpc.server.metrics import Metrics
 from resolver_grpc.server.senders import read_senders
@@ -138,11 +139,12 @@ def _start_aio(variant: Variant, answer: Answer, _sliced: Handler) -> Server:
 
 
 def _start_sliced(variant: Variant, _answer: Answer, sliced: Handler) -> Server:
-    return _make_aio(variant, sliced)
+    # The real service asks the gate who calls, which lets everybody in here.
+    return _make_aio(variant, sliced, [Gate(recognize_anyone, wall_clock, make_log())])
 
 
-def _make_aio(variant: Variant, handler: Handler) -> Server:
-    server = grpc.aio.server(options=_options(variant))
+def _make_aio(variant: Variant, handler: Handler, interceptors: Sequence[Gate] = ()) -> Server:
+    server = grpc.aio.server(interceptors=interceptors, options=_options(variant))
     server.add_generic_rpc_handlers((handler,))
     return server
 

@@ -39,7 +39,7 @@ STAGES: Final = {
     "with nothing to wait for in the stages that follow",
     "pages": "probing; of ADDRESS queries judging everyone under the key, too",
     "owners": "flags and relations of the owners, the policy's outcome",
-    "writing": "decisions as bytes",
+    "writing": "the targets' handles, decisions as bytes",
     "Python": "all else: slices, the sender, the judge, joining the response and its last fields",
 }
 """The stages in their order, and what each lumps together."""
@@ -184,7 +184,8 @@ def _write(messages: Sequence[bytes], way: FastWay, judge: Judge) -> None:
         batch, done = way.batch(message, MAX_QUERIES), 0
         while done < batch.count:
             rows, left = way.run(batch, judge, done)
-            batch.write(judge, dict.fromkeys(left, b""))
+            handles = way.handles.encipher(batch.sender_id.decode(), batch.handle_blocks())
+            batch.write(judge, dict.fromkeys(left, b""), handles)
             done += rows
 
 

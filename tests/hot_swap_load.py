@@ -38,7 +38,8 @@ def expected_of(variants):
     """What every batch is to say, by snapshot: the brute force's own words."""
     return {
         snapshot_id: tuple(
-            (one.route, one.reason, one.field, tuple(map(tuple, one.targets))) for one in decisions_of(variant)
+            (one.route, one.reason, one.field, tuple((to.number, to.forwarding_address) for to in one.targets))
+            for one in decisions_of(variant)
         )
         * ROUNDS_IN_A_BATCH
         for variant, snapshot_id in enumerate(variants.ids)

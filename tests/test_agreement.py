@@ -15,6 +15,7 @@ from resolver_grpc.build.population.generation import Settings, noon
 from resolver_grpc.build.population.writing import write_population
 from resolver_grpc.build.snapshot import Inputs, build_snapshot
 from resolver_grpc.client import ResolverClient
+from resolver_grpc.handles import Handles
 from resolver_grpc.index.memory import MemoryIndex
 from resolver_grpc.key_file import create_key_file
 from resolver_grpc.model import Kind, QueryRow, Reason, Route
@@ -43,7 +44,7 @@ def population(folder, persons, queries, seed):
         asked = [json.loads(line) for line in file]
     content = draft_snapshot(inputs, key, instant, quiet).content
     valid_from, horizon = register_window(DAY)
-    memory = Resolver(MemoryIndex(content), key.index_keys, valid_from)
+    memory = Resolver(MemoryIndex(content), key.index_keys, valid_from, Handles([key.handles_secret]))
     batches = Batches(memory, built.manifest, senders, horizon, instant)
     return BuiltRegister(folder / "snapshot", key, folder / "index.key", built), batches, asked, instant
 

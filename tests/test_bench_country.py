@@ -18,10 +18,11 @@ from resolver_grpc.build.schema import MAILBOXES, PERSONS, RELATIONS, ROADS, TAB
 from resolver_grpc.build.snapshot import Inputs, build_snapshot
 from resolver_grpc.build.tables import open_table
 from resolver_grpc.canonical.street import canonical_street
+from resolver_grpc.handles import Handles
 from resolver_grpc.index.layout import INDEX_FILE
 from resolver_grpc.index.lmdb_index import LmdbIndex
 from resolver_grpc.keys import MasterKey
-from resolver_grpc.model import Kind, QueryRow, Reason, Target
+from resolver_grpc.model import Kind, QueryRow, Reason
 from resolver_grpc.resolve import Resolver
 from resolver_grpc.server.senders import parse_sender
 from resolver_grpc.times import parse_time
@@ -71,7 +72,7 @@ def resolver(folder, built):
     manifest = built.manifest
     snapshot_id = bytes.fromhex(manifest.snapshot_id)
     index = LmdbIndex(folder / "snapshot" / INDEX_FILE, KEY.columns_secret, snapshot_id)
-    yield Resolver(index, KEY.index_keys, parse_time(manifest.register_date))
+    yield Resolver(index, KEY.index_keys, parse_time(manifest.register_date), Handles([KEY.handles_secret]))
     index.close()
 
 
@@ -177,10 +178,8 @@ def test_hits_are_delivered_to_the_one_meant_and_the_others_to_nobody(country, r
         for row in asked
     ]
     decided = resolver.resolve(rows, SENDER, NOON)
-    expected = [
-        (Reason.DELIVERABLE, (Target(row["number"]),)) if row["hit"] else (Reason.NOT_FOUND, ()) for row in asked
-    ]
-    assert [(decision.reason, decision.targets) for decision in decided] == expected
+    expected = [(Reason.DELIVERABLE, [row["number"]]) if row["hit"] else (Reason.NOT_FOUND, []) for row in asked]
+    assert [(one.reason, [target.number for target in one.targets]) for one in decided] == expected
     assert sum(row["hit"] for row in asked) == 400 * hit_rate
 
 

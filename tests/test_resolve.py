@@ -4,17 +4,19 @@ import pytest
 
 from resolver_grpc.build.plain import draft_snapshot
 from resolver_grpc.errors import NotYetValidError
+from resolver_grpc.handles import Handles
 from resolver_grpc.index.lmdb_index import LmdbIndex
 from resolver_grpc.index.memory import MemoryIndex
 from resolver_grpc.index.writer import write_index
 from resolver_grpc.keys import MasterKey
-from resolver_grpc.model import Kind, QueryRow, Reason, Route, Target
+from resolver_grpc.model import Kind, QueryRow, Reason, Route
 from resolver_grpc.resolve import Resolver
 from resolver_grpc.server.senders import parse_sender
 from resolver_grpc.times import parse_time
 from small_register import NOON, QUERIES, REGISTER_DATE, SENDERS, quiet, write_tables
 
 KEY = MasterKey(b"k" * 32)
+HANDLES = Handles([KEY.handles_secret])
 POWER = parse_sender(SENDERS[0])
 VALID_FROM = parse_time(REGISTER_DATE)
 
@@ -27,12 +29,12 @@ def draft(tmp_path_factory):
 @pytest.fixture(params=["memory", "lmdb"])
 def resolver(request, draft, tmp_path):
     if request.param == "memory":
-        yield Resolver(MemoryIndex(draft.content), KEY.index_keys, VALID_FROM)
+        yield Resolver(MemoryIndex(draft.content), KEY.index_keys, VALID_FROM, HANDLES)
         return
     snapshot_id = bytes.fromhex(draft.manifest.snapshot_id)
     write_index(tmp_path / "index.lmdb", draft.content, KEY.columns_secret, snapshot_id)
     index = LmdbIndex(tmp_path / "index.lmdb", KEY.columns_secret, snapshot_id)
-    yield Resolver(index, KEY.index_keys, VALID_FROM)
+    yield Resolver(index, KEY.index_keys, VALID_FROM, HANDLES)
     index.close()
 
 
@@ -78,7 +80,7 @@ def on_shared_streets(tmp_path_factory):
     ]
     inputs = write_tables(tmp_path_factory.mktemp("shared"), persons, mailboxes, [])
     content = draft_snapshot(inputs, KEY, NOON, quiet).content
-    return Resolver(MemoryIndex(content), KEY.index_keys, VALID_FROM)
+    return Resolver(MemoryIndex(content), KEY.index_keys, VALID_FROM, HANDLES)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ def test_a_text_of_several_roads_needs_the_town(on_shared_streets, town, first_n
     if isinstance(outcome, Reason):
         assert (decision.route, decision.reason, decision.targets) == (Route.REJECT, outcome, ())
     else:
-        assert decision.targets == tuple(Target(number) for number in outcome.split())
+        assert [target.number for target in decision.targets] == outcome.split()
 
 
 @pytest.mark.parametrize("kvhx", ["04610001___4_______", "04610002004       "])
@@ -121,7 +123,7 @@ def test_residents_of_two_addresses_under_one_key_are_never_reached_together(dra
     """However the index came by it: everyone whom an ADDRESS query reaches lives at one address."""
     index = MemoryIndex(draft.content)
     index.find = lambda keys: [tuple(range(index.owners)) for _ in keys]
-    decision = Resolver(index, KEY.index_keys, VALID_FROM).resolve(
+    decision = Resolver(index, KEY.index_keys, VALID_FROM, HANDLES).resolve(
         [QueryRow("r", Kind.ADDRESS, kvhx="07511234__12__3__tv")], POWER, NOON
     )[0]
     assert decision.reason is Reason.AMBIGUOUS_ADDRESS

@@ -180,10 +180,14 @@ class QueryRow:
 
 
 class Target(NamedTuple):
-    """Whom a decision reaches: the current CPR or CVR number, and where an organisation forwards to."""
+    """Whom a decision reaches: the current CPR or CVR number, where an organisation forwards to, and the handle.
+
+    Number and forwarding address are empty for those who may not see them.
+    """
 
     number: str
     forwarding_address: str = ""
+    handle: bytes = b""
 
 
 class Decision(NamedTuple):

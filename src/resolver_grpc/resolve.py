@@ -1,8 +1,9 @@
 """The use case: a batch of queries in, a decision for each out, in order.
 
 The plain way: read each query, make its key, find the owners under it, keep those who may be reached at
-the instant, and ask the decision table. A batch is a loop of singles; nothing is remembered between two
-queries but the day's sets of owners.
+the instant, ask the decision table, and tell what the caller's role may hear. A batch is a loop of singles; nothing
+is remembered between two queries but the day's sets of owners. A miss takes the steps of a hit, so that the time
+does not tell them apart.
 """
 
 from __future__ import annotations
@@ -13,26 +14,36 @@ from typing import NamedTuple
 
 from pyroaring import FrozenBitMap
 
-from resolver_grpc.canonical.address import Address
-from resolver_grpc.canonical.query import Addressing, BadFieldError, parse_query
+from resolver_grpc.asking import Asked, Asking
 from resolver_grpc.errors import NotYetValidError
-from resolver_grpc.index.layout import STREET_SHARED, TOWN_TELLS
+from resolver_grpc.handles import Handles, NamedOwner
 from resolver_grpc.index.reader import FactSets, Index
-from resolver_grpc.keys import KEY_BYTES, IndexKeys, KeyKind
-from resolver_grpc.model import Decision, Fact, Kind, Query, Relation, Route, Sender, SenderClass, Target
+from resolver_grpc.keys import IndexKeys
+from resolver_grpc.model import Decision, Fact, Kind, Query, Relation, Role, Route, Sender, SenderClass, Target
+from resolver_grpc.policy.disclosure import tells_numbers, tells_targets, told
 from resolver_grpc.policy.reach import condition, reachable
-from resolver_grpc.policy.table import Candidates, Facts, decide, reaches_resident
+from resolver_grpc.policy.table import Candidates, Facts, Outcome, reaches_resident
 
-_NO_KEY = bytes(KEY_BYTES)
-"""Leads to nobody: this version issues no handles, and looks as hard for one as for any other key."""
+_REACHING = frozenset({Route.MAILBOX, Route.FORWARD})
+_SOMEBODY = 0
+"""Whom a miss looks at, as a hit looks at its owner."""
 
 
-class _Asked(NamedTuple):
-    """A query that could be read: what it says, its key, and whether its text leads to several roads."""
+class _Caller(NamedTuple):
+    """Who asks, and about which letters."""
 
-    addressing: Addressing
-    key: bytes
-    several_roads: bool = False
+    sender: Sender
+    role: Role
+    personal_content: bool
+
+
+class _Judged(NamedTuple):
+    """What is told of a query, and of whom: owners by ordinal, reached by one of the kinds."""
+
+    outcome: Outcome
+    owners: Sequence[int] = ()
+    way: Kind = Kind.UNSPECIFIED
+    field: str = ""
 
 
 @dataclass(slots=True)
@@ -56,16 +67,24 @@ class Resolver:
         index: where the owners are found.
         keys: makes the index's keys; the secret must be the one that the index was built with.
         valid_from: the instant of the register date's midnight; before it the index answers nothing.
+        handles: makes and reads the handles.
     """
 
-    def __init__(self, index: Index, keys: IndexKeys, valid_from: int) -> None:
+    def __init__(self, index: Index, keys: IndexKeys, valid_from: int, handles: Handles) -> None:
         self._index = index
-        self._keys = keys
         self._valid_from = valid_from
+        self._handles = handles
+        self._asking = Asking(index, keys, handles)
         self._day: _Day | None = None
 
     def resolve(
-        self, queries: Iterable[Query], sender: Sender, instant: int, *, personal_content: bool = False
+        self,
+        queries: Iterable[Query],
+        sender: Sender,
+        instant: int,
+        *,
+        personal_content: bool = False,
+        role: Role = Role.DELIVERY,
     ) -> list[Decision]:
         """Decides each query of a batch.
 
@@ -74,6 +93,7 @@ class Resolver:
             sender: the sender whose letters these are.
             instant: seconds of UTC; all are judged at this one.
             personal_content: whether the letters hold personal content.
+            role: the caller's, which decides what it is told.
 
         Returns:
             One decision for each query, in their order.
@@ -82,15 +102,16 @@ class Resolver:
             NotYetValidError: the instant lies before the index's register date.
         """
         self.check_instant(instant)
-        day = self._day_at(instant)
-        asked = [self._ask(query) for query in queries]
-        found = iter(self._index.find([ask.key for ask in asked if isinstance(ask, _Asked)]))
-        return [
-            self._decide(ask, next(found), day, sender, personal_content=personal_content)
-            if isinstance(ask, _Asked)
-            else Decision(Route.REJECT, ask.reason, ask.field)
+        day, caller = self._day_at(instant), _Caller(sender, role, personal_content)
+        asked = self._asking.ask(queries, sender)
+        found = iter(self._index.find([ask.key for ask in asked if isinstance(ask, Asked)]))
+        judged = [
+            self._judge(ask, next(found), day, caller)
+            if isinstance(ask, Asked)
+            else _Judged(Outcome(Route.REJECT, ask.reason), field=ask.field)
             for ask in asked
         ]
+        return self._tell(judged, caller)
 
     def check_instant(self, instant: int) -> None:
         """Refuses an instant that nothing is answered at.
@@ -108,91 +129,70 @@ class Resolver:
             self._day = _Day(self._index.facts_at(instant))
         return self._day
 
-    def _ask(self, query: Query) -> _Asked | BadFieldError:
-        try:
-            addressing = parse_query(query)
-        except BadFieldError as error:
-            return error
-        match addressing.kind:
-            case Kind.EMAIL:
-                return _Asked(addressing, self._keys.key(KeyKind.EMAIL, addressing.email_address))
-            case Kind.CPR:
-                return _Asked(addressing, self._keys.key(KeyKind.CPR, addressing.number))
-            case Kind.CVR:
-                return _Asked(addressing, self._keys.key(KeyKind.CVR, addressing.number))
-            case Kind.HANDLE:
-                return _Asked(addressing, _NO_KEY)
-        return self._ask_place(addressing)
-
-    def _ask_place(self, addressing: Addressing) -> _Asked:
-        """The town is part of the key only where two roads share the text and this town tells them apart."""
-        place, several_roads = addressing.place, False
-        assert place is not None
-        if isinstance(place, Address):
-            town = self._telling_town(place)
-            several_roads = town is None
-            place = place._replace(town=town or "")
-        return _Asked(addressing, self._keys.place(place, addressing.first_name, addressing.last_name), several_roads)
-
-    def _telling_town(self, address: Address) -> str | None:
-        """The town that the key needs: none (``""``) on most streets; None where the text is ambiguous."""
-        if self._index.road(self._keys.street(address.postal_code, address.street)) != STREET_SHARED:
-            return ""
-        key = self._keys.street_with_town(address.postal_code, address.street, address.town)
-        return address.town if address.town and self._index.road(key) == TOWN_TELLS else None
-
-    def _decide(
-        self, asked: _Asked, ordinals: Sequence[int], day: _Day, sender: Sender, *, personal_content: bool
-    ) -> Decision:
+    def _judge(self, asked: Asked, ordinals: Sequence[int], day: _Day, caller: _Caller) -> _Judged:
         addressing = asked.addressing
-        candidates = self._candidates(addressing.kind, ordinals, day, sender)
+        may_be_reached = day.reachable(asked.way, caller.sender)
+        candidates = [ordinal for ordinal in ordinals if ordinal in may_be_reached]
         query_facts = Facts(
             addressing.kind,
             can_be_posted=addressing.can_be_posted,
-            personal_content=personal_content,
+            personal_content=caller.personal_content,
             several_roads=asked.several_roads or self._at_several_addresses(addressing.kind, candidates),
-            candidates=_count(addressing.kind, candidates, day.facts),
+            candidates=_count(asked.way, candidates, day.facts),
+            came_from=asked.way if addressing.handle else None,
         )
         if addressing.kind is Kind.ADDRESS:
-            return self._decide_address(query_facts, candidates, day.facts, sender)
-        if query_facts.candidates is Candidates.ONE:
-            query_facts = _with_owner(query_facts, candidates[0], day.facts, sender)
-        outcome = decide(query_facts, sender)
-        match outcome.route:
-            case Route.MAILBOX:
-                return Decision(*outcome, targets=(Target(self._index.number(candidates[0])),))
-            case Route.FORWARD:
-                number, address = self._index.number(candidates[0]), self._index.forwarding_address(candidates[0])
-                return Decision(*outcome, targets=(Target(number, address),))
-        return Decision(*outcome)
+            return self._judge_everyone(query_facts, candidates, day.facts, caller)
+        with_owner = _with_owner(query_facts, (*candidates, _SOMEBODY)[0], day.facts, caller.sender)
+        known = with_owner if query_facts.candidates is Candidates.ONE else query_facts
+        return self._judged(known, candidates[:1], asked.way, caller)
 
-    def _decide_address(self, query_facts: Facts, candidates: list[int], facts: FactSets, sender: Sender) -> Decision:
+    def _judge_everyone(self, query_facts: Facts, candidates: list[int], facts: FactSets, caller: _Caller) -> _Judged:
         """Judges rows 8-13 for each resident; where nobody comes out as MAILBOX there is no candidate."""
         reached = [
             ordinal
-            for ordinal in candidates
-            if reaches_resident(_with_owner(query_facts, ordinal, facts, sender), sender)
+            for ordinal in candidates or [_SOMEBODY]
+            if reaches_resident(_with_owner(query_facts, ordinal, facts, caller.sender), caller.sender)
+            and ordinal in candidates
         ]
-        outcome = decide(query_facts._replace(candidates=Candidates.SEVERAL if reached else Candidates.NONE), sender)
-        if outcome.route is not Route.MAILBOX:
-            return Decision(*outcome)
-        return Decision(*outcome, targets=tuple(sorted(Target(self._index.number(ordinal)) for ordinal in reached)))
+        known = query_facts._replace(candidates=Candidates.SEVERAL if reached else Candidates.NONE)
+        return self._judged(known, sorted(reached, key=self._index.number), Kind.ADDRESS, caller)
 
-    def _candidates(self, kind: Kind, ordinals: Sequence[int], day: _Day, sender: Sender) -> list[int]:
-        if not ordinals:
-            return []
-        may_be_reached = day.reachable(kind, sender)
-        return [ordinal for ordinal in ordinals if ordinal in may_be_reached]
+    def _judged(self, facts: Facts, owners: Sequence[int], way: Kind, caller: _Caller) -> _Judged:
+        outcome = told(facts, caller.sender, caller.role)
+        has_targets = outcome.route in _REACHING and tells_targets(facts.kind, caller.role)
+        return _Judged(outcome, owners if has_targets else (), way)
 
     def _at_several_addresses(self, kind: Kind, candidates: list[int]) -> bool:
         """Whether an ADDRESS query met residents of more than one address, by whatever fault of the data."""
         return kind is Kind.ADDRESS and len({self._index.address_number(ordinal) for ordinal in candidates}) > 1
 
+    def _tell(self, judged: list[_Judged], caller: _Caller) -> list[Decision]:
+        """Words the decisions; the handles of all targets are made together."""
+        owners = [NamedOwner(self._index.number(ordinal), one.way) for one in judged for ordinal in one.owners]
+        handles = iter(self._handles.issue(caller.sender.id, owners))
+        return [
+            Decision(
+                *one.outcome,
+                field=one.field,
+                targets=tuple(
+                    self._target(ordinal, next(handles), one.outcome.route, caller.role) for ordinal in one.owners
+                ),
+            )
+            for one in judged
+        ]
 
-def _count(kind: Kind, candidates: list[int], facts: FactSets) -> Candidates:
+    def _target(self, ordinal: int, handle: bytes, route: Route, role: Role) -> Target:
+        if not tells_numbers(role):
+            return Target("", handle=handle)
+        address = self._index.forwarding_address(ordinal) if route is Route.FORWARD else ""
+        return Target(self._index.number(ordinal), address, handle)
+
+
+def _count(way: Kind, candidates: list[int], facts: FactSets) -> Candidates:
     if not candidates:
         return Candidates.NONE
-    contested = kind is Kind.EMAIL and any(ordinal in facts[Fact.CONTESTED] for ordinal in candidates)
+    contested = way is Kind.EMAIL and any(ordinal in facts[Fact.CONTESTED] for ordinal in candidates)
     return Candidates.SEVERAL if len(candidates) > 1 or contested else Candidates.ONE
 
 

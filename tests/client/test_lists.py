@@ -21,18 +21,21 @@ MAILBOX = Decision(
     reference="r1",
     route=Route.MAILBOX,
     reason=Reason.DELIVERABLE,
-    targets=[Target(number="0101801239"), Target(number="0202802345")],
+    targets=[Target(handle=b"a" * 16, number="0101801239"), Target(handle=b"b" * 16, number="0202802345")],
 )
 FORWARD = Decision(
     reference="r3",
     route=Route.FORWARD,
     reason=Reason.FORWARDED,
-    targets=[Target(number="12345674", forwarding_address="post@advokaterne.dk")],
+    targets=[Target(handle=b"c" * 16, number="12345674", forwarding_address="post@advokaterne.dk")],
+)
+FOR_INTAKE = Decision(
+    reference="r4", route=Route.MAILBOX, reason=Reason.DELIVERABLE, targets=[Target(handle=b"d" * 16)]
 )
 
 
-def write(folder, *decisions, delimiter=";"):
-    with ShipmentLists(folder, delimiter) as lists:
+def write(folder, *decisions, delimiter=";", **options):
+    with ShipmentLists(folder, delimiter, **options) as lists:
         for decision in decisions:
             lists.add(decision)
 
@@ -124,6 +127,24 @@ def test_the_receipt_holds_every_row_and_no_number(tmp_path):
         ["r2", "REJECT", "INVALID_HOUSE_NUMBER"],
         ["r3", "FORWARD", "FORWARDED"],
     ]
+
+
+def test_handles_stand_in_decisions_and_receipt_for_those_who_want_them(tmp_path):
+    write(tmp_path, MAILBOX, REJECT, FOR_INTAKE, with_handles=True)
+    a, b, d = ((letter * 16).encode().hex() for letter in "abd")
+    assert read(tmp_path, DECISIONS) == [
+        ["reference", "route", "reason", "field", "numbers", "forwarding_address", "handles"],
+        ["r1", "MAILBOX", "DELIVERABLE", "", "0101801239 0202802345", "", f"{a} {b}"],
+        ["r2", "REJECT", "INVALID_HOUSE_NUMBER", "house_number", "", "", ""],
+        ["r4", "MAILBOX", "DELIVERABLE", "", "", "", d],
+    ]
+    assert read(tmp_path, RECEIPT, encoding="utf-8-sig") == [
+        ["reference", "route", "reason", "handles"],
+        ["r1", "MAILBOX", "DELIVERABLE", f"{a} {b}"],
+        ["r2", "REJECT", "INVALID_HOUSE_NUMBER", ""],
+        ["r4", "MAILBOX", "DELIVERABLE", d],
+    ]
+    assert read(tmp_path, ERROR_LIST, encoding="utf-8-sig")[0][-1] == "row"
 
 
 def test_lists_for_people_have_a_byte_order_mark_and_the_one_for_programs_has_none(tmp_path):

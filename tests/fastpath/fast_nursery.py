@@ -23,6 +23,7 @@ from resolver_grpc.canonical.query import BadFieldError, parse_query
 from resolver_grpc.errors import ResolverError
 from resolver_grpc.fastpath.machine import find_kernel
 from resolver_grpc.fastpath.way import FastWay
+from resolver_grpc.handles import Handles
 from resolver_grpc.index.content import Content
 from resolver_grpc.index.intervals import Intervals
 from resolver_grpc.index.layout import STREET_SHARED, TOWN_TELLS
@@ -31,7 +32,7 @@ from resolver_grpc.index.memory import MemoryIndex
 from resolver_grpc.index.pairs import HeldPairs
 from resolver_grpc.index.writer import write_index
 from resolver_grpc.keys import KeyKind, MasterKey
-from resolver_grpc.model import Fact, Kind, Relation, Route, Sender, SenderClass
+from resolver_grpc.model import Fact, Kind, Relation, Role, Route, Sender, SenderClass
 from resolver_grpc.resolve import Resolver
 from resolver_grpc.server.batch import Batches
 from resolver_grpc.server.fast_batches import FastBatches
@@ -41,6 +42,7 @@ from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchRequest
 KERNEL = find_kernel()
 KEY = MasterKey(b"d" * 32)
 KEYS = KEY.index_keys
+HANDLES = Handles([KEY.handles_secret, MasterKey(b"o" * 32).handles_secret])
 COLUMNS_KEY, SNAPSHOT_ID = bytes(range(32)), bytes(range(16))
 KINDS = [kind for kind in Kind if kind]
 SMALLEST_MEMORY = 4
@@ -59,17 +61,18 @@ class Ways(NamedTuple):
     plain: Batches
     counts: Counter
 
-    def agree(self, request, instant):
-        """Asks both; they must say the same. Gives what they said."""
-        told, expected = told_by(self.fast, request, instant), told_by(self.plain, request, instant)
-        assert told == expected, (instant, request)
+    def agree(self, request, instant, role=None):
+        """Asks both, as one role or as each; they must say the same. Gives what they said, to delivery if to each."""
+        for one in [role] if role else [Role.INTAKE, Role.DELIVERY]:
+            told, expected = (told_by(way, request, instant, one) for way in (self.fast, self.plain))
+            assert told == expected, (instant, one, request)
         return told
 
 
-def told_by(way, request, instant):
+def told_by(way, request, instant, role):
     """The response's bytes, or the type and the text of the refusal."""
     try:
-        return way.answer(request, instant)
+        return way.answer(request, instant, role=role)
     except ResolverError as error:
         return type(error), str(error), error.metadata
 
@@ -111,10 +114,10 @@ def both_ways(content, senders, valid_from=0, places=None, *, touched=True):
         if touched:
             index.touch()
         plain, oracle = (
-            Batches(Resolver(one, KEYS, valid_from), manifest, senders, horizon=0)
+            Batches(Resolver(one, KEYS, valid_from, HANDLES), manifest, senders, horizon=0)
             for one in (index, MemoryIndex(content))
         )
-        way = FastWay(counting(KERNEL, counts, places), index, KEYS)
+        way = FastWay(counting(KERNEL, counts, places), index, KEYS, HANDLES)
         try:
             yield Ways(FastBatches(plain, way), oracle, counts)
         finally:

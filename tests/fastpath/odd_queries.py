@@ -6,6 +6,9 @@ the odd ones are what a fold, a recipe or the wire could trip over.
 
 from __future__ import annotations
 
+from fast_nursery import HANDLES, SENDERS
+
+from resolver_grpc.handles import NamedOwner
 from resolver_grpc.model import Kind, QueryRow
 
 KINDS = [kind for kind in Kind if kind]
@@ -332,9 +335,15 @@ class OddQueries:
             Kind.EMAIL: lambda: {"email_address": f"{self.some(LOCALS, ODD_LOCALS)}@{self.some(DOMAINS, ODD_DOMAINS)}"},
             Kind.CPR: lambda: {"number": self.cpr()},
             Kind.CVR: lambda: {"number": self.some(CVRS, ODD_CVRS)},
-            Kind.HANDLE: lambda: {"handle": self.some([b"h" * 16], [b"", b"h" * 15])},
+            Kind.HANDLE: lambda: {"handle": self.some([b"h" * 16, *self.handles()], [b"", b"h" * 15])},
         }[kind]()
         return fields | ({"has_postal_address": True} if self.chance(0.5) else {})
+
+    def handles(self):
+        """Handles of numbers that others ask for, from any kind, mostly for the sender who asks most."""
+        owner = NamedOwner(self.dice.choice([*CPRS, *CVRS]), self.dice.choice(KINDS[:-1]))
+        sender_ids = ["s", self.dice.choice([*SENDERS])]
+        return [HANDLES.issue(sender_id, [owner])[0] for sender_id in sender_ids]
 
     def cpr(self):
         number = self.some(CPRS, ODD_CPRS)

@@ -6,6 +6,7 @@ import pytest
 from fast_nursery import SENDERS, TIMES, both_ways, content_made_to_fit, dice_of, request_of
 from odd_queries import OddQueries
 
+from resolver_grpc.model import Role
 from resolver_grpc.server.batch import finish, for_any_sender
 from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchResponse
 
@@ -17,7 +18,7 @@ def told_by_response(answer):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_counts_are_those_of_the_response_both_ways(seed):
-    """Batches of every size about the kernel's slice, of all kinds and senders, with rows that the kernel leaves."""
+    """Batches of every size about the kernel's slice, of all kinds, senders and roles, with rows that the kernel leaves."""
     dice = dice_of(seed)
     queries = OddQueries(dice, 0.1)
     pool = [queries.query() for _ in range(400)]
@@ -29,7 +30,8 @@ def test_counts_are_those_of_the_response_both_ways(seed):
             request = request_of(
                 dice.choices(pool, k=size), sender_id, shipment_id=shipment_id, personal_content=dice.random() < 0.2
             )
-            fast, plain = (finish(way.steps(request, instant, for_any_sender)) for way in (ways.fast, ways.plain))
+            role = dice.choice([Role.INTAKE, Role.DELIVERY])
+            fast, plain = (finish(way.steps(request, instant, for_any_sender, role)) for way in (ways.fast, ways.plain))
             assert (fast.told.counts, fast.told.targets) == told_by_response(fast)
             assert fast == plain
             assert (fast.sender_id, fast.shipment_id) == (sender_id, shipment_id)

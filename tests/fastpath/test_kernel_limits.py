@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from fast_nursery import (
     COLUMNS_KEY,
+    HANDLES,
     KERNEL,
     KEYS,
     SENDERS,
@@ -58,7 +59,7 @@ class Parts:
         self.arguments = {}
         names = ("Kernel", "PageSet", "Judge")
         module = SimpleNamespace(**{name: self._recording(name) for name in names}, Batch=KERNEL.Batch)
-        self.way = FastWay(module, self.index, KEYS)
+        self.way = FastWay(module, self.index, KEYS, HANDLES)
         self.way.judge(SENDERS["s"], 5, personal_content=False)
         self.kernel, self.judge, self.pages = self.make("Kernel"), self.make("Judge"), self.make("PageSet")
 
@@ -86,7 +87,7 @@ class Parts:
         batch, done, written, others = self.batch(request), 0, b"", 0
         while done < batch.count:
             rows, left, *_ = batch.run(pages, self.judge, done)
-            written += batch.write(self.judge, dict.fromkeys(left, b""))
+            written += batch.write(self.judge, dict.fromkeys(left, b""), bytes(len(batch.handle_blocks())))
             done += rows
             others += len(left)
         return written, others
@@ -124,7 +125,9 @@ def test_columns_of_another_shape_are_refused(parts, name, shape):
         parts.make("Judge", **{name: changed})
 
 
-@pytest.mark.parametrize("name", ["reach", "several", "routes", "reasons", "reaches", "with_number", "left"])
+@pytest.mark.parametrize(
+    "name", ["reach", "several", "routes", "reasons", "reaches", "with_targets", "targets", "left"]
+)
 def test_tables_of_another_length_are_refused(parts, name):
     table = parts.arguments["Judge"].get(name)
     if table is None:
@@ -261,24 +264,64 @@ def test_rows_that_there_are_not_are_refused(parts):
     with pytest.raises(OverflowError):
         batch.row(2**80)
     assert batch.run(parts.pages, parts.judge, 300)[0] == 0
-    assert batch.write(parts.judge, {}) == b""
+    assert batch.write(parts.judge, {}, b"") == b""
 
 
 def test_what_was_not_run_is_not_written(parts):
     for batch in (parts.batch(), parts.batch(b"\xff")):
         with pytest.raises(ValueError, match="another judge"):
-            batch.write(parts.judge, {})
+            batch.write(parts.judge, {}, b"")
+        with pytest.raises(ValueError, match="nothing was decided"):
+            batch.handle_blocks()
 
 
 def test_a_row_that_the_plain_way_was_to_write_must_be_there(parts):
     batch = parts.batch(request_of([CPRS[0], QueryRow("r", Kind.HANDLE), CPRS[1]]))
     assert list(batch.run(parts.pages, parts.judge, 0)[1]) == [1]
+    handles = bytes(len(batch.handle_blocks()))
     with pytest.raises(KeyError):
-        batch.write(parts.judge, {})
+        batch.write(parts.judge, {}, handles)
     for broken in (None, {1: None}, {1: "text"}, {1: bytearray(3)}, {1: 3}):
         with pytest.raises(TypeError):
-            batch.write(parts.judge, broken)
-    assert len(batch.write(parts.judge, {1: b"x" * 20_000})) > 20_000
+            batch.write(parts.judge, broken, handles)
+    assert len(batch.write(parts.judge, {1: b"x" * 20_000}, handles)) > 20_000
+
+
+def test_handles_of_another_length_than_the_targets_need_are_refused(parts):
+    batch = parts.batch()
+    rows, left, *_ = batch.run(parts.pages, parts.judge, 0)
+    assert left == []
+    needed = len(batch.handle_blocks())
+    assert needed > 16 * rows // 2
+    for length in (0, 1, needed - 16, needed - 1, needed + 1, needed + 16, 2 * needed):
+        with pytest.raises(ValueError, match="one handle for each target"):
+            batch.write(parts.judge, {}, bytes(length))
+    for broken in (None, "x" * needed, bytearray(needed), memoryview(bytes(needed)), needed):
+        with pytest.raises(TypeError):
+            batch.write(parts.judge, {}, broken)
+    assert batch.write(parts.judge, {}, b"h" * needed).count(b"h" * 16) == needed // 16
+
+
+def test_a_slice_that_was_broken_off_has_no_targets(parts):
+    """An error of a fold leaves rows undecided: neither their blocks nor they themselves are laid out."""
+
+    def fail(_text):
+        raise RuntimeError("no fold")
+
+    folds = [(fail, *fold[1:]) if len(fold) == 4 else fold for fold in parts.arguments["Kernel"]["folds"]]
+    batch = KERNEL.Batch(parts.make("Kernel", folds=folds), REQUEST, MOST)
+    with pytest.raises(RuntimeError, match="no fold"):
+        batch.run(parts.pages, parts.judge, 0)
+    with pytest.raises(ValueError, match="nothing was decided"):
+        batch.handle_blocks()
+    with pytest.raises(ValueError, match="another judge"):
+        batch.write(parts.judge, {}, b"")
+
+
+@pytest.mark.parametrize("value", [2, 4, 255])
+def test_a_target_without_its_handle_is_refused(parts, value):
+    with pytest.raises(ValueError, match="without its handle"):
+        parts.make("Judge", targets=parts.arguments["Judge"]["targets"][:-1] + bytes([value]))
 
 
 def other_judge(parts, owners):
@@ -296,7 +339,7 @@ def test_a_judge_of_another_index_neither_decides_nor_writes(parts):
         batch.run(parts.pages, other, 0)
     batch.run(parts.pages, parts.judge, 0)
     with pytest.raises(ValueError, match=r"."):
-        batch.write(other, {})
+        batch.write(other, {}, b"")
 
 
 def test_pages_of_a_broken_length_are_refused(parts):
@@ -344,7 +387,7 @@ def test_a_slot_that_leads_nowhere_is_an_error(parts, slot):
     batch = parts.batch()
     with pytest.raises(SnapshotError):
         batch.run(parts.page_set([one_page(slot)], postings=0), parts.judge, 0)
-    assert batch.write(parts.judge, {}) == b""
+    assert batch.handle_blocks() == batch.write(parts.judge, {}, b"") == b""
 
 
 def test_the_last_owner_and_the_last_posting_list_are_reached(parts):
@@ -427,7 +470,8 @@ def test_an_error_of_a_fold_comes_out(parts):
     [
         "parts.batch().run(None, parts.judge, 0)",
         "parts.batch().run(parts.pages, None, 0)",
-        "parts.batch().write(None, {})",
+        "parts.batch().write(None, {}, b'')",
+        "parts.batch().write(parts.judge, {}, None)",
         "Batch(None, REQUEST, MOST).run(parts.pages, parts.judge, 0)",
     ],
 )

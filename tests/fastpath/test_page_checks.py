@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import lmdb
 import numpy as np
 import pytest
-from fast_nursery import COLUMNS_KEY, KERNEL, KEYS, SENDERS, SNAPSHOT_ID, key_of, plain_content, request_of
+from fast_nursery import COLUMNS_KEY, HANDLES, KERNEL, KEYS, SENDERS, SNAPSHOT_ID, key_of, plain_content, request_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -133,8 +133,10 @@ def test_a_broken_page_is_refused_ahead_and_when_it_is_asked(tmp_path):
         with environment.begin(pages, write=True) as transaction:
             transaction.put(struct.pack("=I", 0), key_of(rows[0]) + struct.pack("<I", 0x7FFF_FFFF))
     index = LmdbIndex(path, COLUMNS_KEY, SNAPSHOT_ID)
-    plain = Batches(Resolver(index, KEYS, 0), SimpleNamespace(snapshot_id="5e", change_sequence=7), SENDERS, horizon=0)
-    fast = FastBatches(plain, FastWay(KERNEL, index, KEYS))
+    plain = Batches(
+        Resolver(index, KEYS, 0, HANDLES), SimpleNamespace(snapshot_id="5e", change_sequence=7), SENDERS, horizon=0
+    )
+    fast = FastBatches(plain, FastWay(KERNEL, index, KEYS, HANDLES))
     for ask in (
         fast.way.touch,
         lambda: fast.answer(request_of(rows), 5),

@@ -4,10 +4,11 @@ import itertools
 
 import pytest
 
-from resolver_grpc.model import Kind, Reason, Route, Sender, SenderClass
+from resolver_grpc.model import Kind, Reason, Role, Route, Sender, SenderClass
 from resolver_grpc.policy import compiled
 from resolver_grpc.policy.compiled import code_of, compile_policy
-from resolver_grpc.policy.table import Candidates, Facts, decide, reaches_resident
+from resolver_grpc.policy.disclosure import tells_numbers, tells_targets, told
+from resolver_grpc.policy.table import Candidates, Facts, reaches_resident
 
 KINDS = tuple(kind for kind in Kind if kind is not Kind.UNSPECIFIED)
 KINDS_OF_SENDERS = {
@@ -45,16 +46,34 @@ def outcome(policy, code):
     return policy.routes[code], policy.reasons[code]
 
 
+@pytest.mark.parametrize("role", [Role.INTAKE, Role.DELIVERY])
 @pytest.mark.parametrize("sender_class", SenderClass)
 @pytest.mark.parametrize("kinds", KINDS_OF_SENDERS.values(), ids=KINDS_OF_SENDERS)
-def test_every_facts_come_out_as_the_rules_say(sender_class, kinds):
+def test_every_facts_come_out_as_the_rules_say(sender_class, kinds, role):
     codes = [code_of(facts) for facts in FACTS]
     for sender in every_sender(sender_class, kinds):
-        policy = compile_policy(sender)
+        policy = compile_policy(sender, role)
         differing = [
-            facts for facts, code in zip(FACTS, codes, strict=True) if outcome(policy, code) != decide(facts, sender)
+            facts
+            for facts, code in zip(FACTS, codes, strict=True)
+            if outcome(policy, code) != told(facts, sender, role)
         ]
         assert differing == []
+
+
+@pytest.mark.parametrize("role", Role)
+def test_of_targets_each_kind_has_what_the_role_is_told(role):
+    for kind, of_target in zip(
+        Kind, compile_policy(next(every_sender(SenderClass.PRIVATE, KINDS)), role).targets, strict=True
+    ):
+        assert bool(of_target & compiled.TELLS_HANDLE) == tells_targets(kind, role)
+        assert bool(of_target & compiled.TELLS_NUMBER) == (tells_targets(kind, role) and tells_numbers(role))
+
+
+@pytest.mark.parametrize("role", [Role.REGISTRAR, Role.OPERATOR])
+def test_roles_that_resolve_nothing_would_be_told_what_intake_is(role):
+    for sender in every_sender(SenderClass.PRIVATE, frozenset(KINDS)):
+        assert compile_policy(sender, role) == compile_policy(sender, Role.INTAKE)
 
 
 @pytest.mark.parametrize("sender_class", SenderClass)
@@ -63,7 +82,7 @@ def test_every_resident_is_reached_as_the_rules_say(sender_class):
     residents = [facts for facts in FACTS if facts.kind is Kind.ADDRESS]
     met = set()
     for sender in every_sender(sender_class, frozenset(KINDS)):
-        reaches = compile_policy(sender).reaches_resident
+        reaches = compile_policy(sender, Role.DELIVERY).reaches_resident
         for facts in residents:
             reached = reaches[code_of(facts) % compiled.OWNER_CODES]
             assert reached == reaches_resident(facts, sender)
@@ -74,7 +93,7 @@ def test_every_resident_is_reached_as_the_rules_say(sender_class):
 @pytest.mark.parametrize("sender_class", SenderClass)
 def test_the_arrays_are_as_long_as_there_are_codes(sender_class):
     for sender in every_sender(sender_class, frozenset(KINDS)):
-        policy = compile_policy(sender)
+        policy = compile_policy(sender, Role.DELIVERY)
         assert len(policy.routes) == len(policy.reasons) == 8192
         assert len(policy.reaches_resident) == 32
         assert set(policy.routes) <= set(Route)
@@ -86,7 +105,7 @@ def test_the_arrays_are_as_long_as_there_are_codes(sender_class):
 @pytest.mark.parametrize("kinds", KINDS_OF_SENDERS.values(), ids=KINDS_OF_SENDERS)
 def test_codes_that_no_query_has_are_refused_or_count_as_several(sender_class, kinds):
     for sender in every_sender(sender_class, kinds):
-        policy = compile_policy(sender)
+        policy = compile_policy(sender, Role.DELIVERY)
         for code in range(8192):
             if code >> 8 & 7 == Kind.UNSPECIFIED:
                 assert outcome(policy, code) == (Route.REJECT, Reason.INVALID_KIND)
@@ -125,7 +144,7 @@ def test_the_facts_of_a_code_add_up():
         alone = [
             code_of(NOTHING._replace(**{name: value}))
             for name, value in facts._asdict().items()
-            if name != "unreadable"
+            if name not in {"unreadable", "came_from"}
         ]
         assert code_of(facts) == sum(alone)
 
@@ -139,3 +158,8 @@ def test_different_facts_have_different_codes():
 def test_a_query_that_cant_be_read_has_no_code():
     with pytest.raises(AssertionError):
         code_of(Facts(Kind.CPR, unreadable=Reason.INVALID_NUMBER))
+
+
+def test_a_query_with_a_handle_has_no_code():
+    with pytest.raises(AssertionError):
+        code_of(Facts(Kind.HANDLE, came_from=Kind.CPR))

@@ -176,7 +176,7 @@ def test_both_ways_refuse_a_sender_of_others_alike(register, tmp_path, way):
         messages = []
         for sender_id, allowed in (("town", False), ("nobody", True)):
             with pytest.raises(Exception, match="onboarded") as refused:
-                next(batches.steps(request(sender_id), NOON, lambda _, allowed=allowed: allowed))
+                next(batches.steps(request(sender_id), NOON, lambda _, allowed=allowed: allowed, Role.INTAKE))
             messages.append((type(refused.value), refused.value.message, refused.value.metadata))
         assert messages[0] == messages[1]
     finally:

@@ -271,7 +271,7 @@ def test_a_fault_of_the_servers_own_says_nothing_of_the_query(tmp_path, capfd, m
     def broken(*_args, **_kwargs):
         raise RuntimeError(f"Ann Bo, {LINE}, {ANN}")
 
-    monkeypatch.setattr("resolver_grpc.resolve.parse_query", broken)
+    monkeypatch.setattr("resolver_grpc.asking.parse_query", broken)
     with serving(build_register(tmp_path)) as server, grpc.insecure_channel(server.target) as channel:
         code, reason, sentence = refused(lambda: ResolverServiceStub(channel).ResolveBatch(request()))
     assert (code, reason) == (grpc.StatusCode.INTERNAL, "INTERNAL")

@@ -52,6 +52,7 @@ class Addressing:
         last_name: the canonical last word of the name.
         number: a CPR or CVR number.
         email_address: the canonical e-mail address.
+        handle: 16 bytes, as they came.
         can_be_posted: whether a letter could be sent instead.
     """
 
@@ -61,6 +62,7 @@ class Addressing:
     last_name: str = ""
     number: str = ""
     email_address: str = ""
+    handle: bytes = b""
     can_be_posted: bool = True
 
 
@@ -158,6 +160,7 @@ def parse_query(query: Query) -> Addressing:
         kind,
         number=str(found.get("number", "")),
         email_address=str(found.get("email_address", "")),
+        handle=query.handle,
         can_be_posted=query.has_postal_address,
     )
 

@@ -83,6 +83,7 @@ class Summary(NamedTuple):
 )
 @click.option("--personal-content", is_flag=True, help="The letters hold personal content: refuse addresses alone.")
 @click.option("--shipment-id", default="", metavar="ID", help="Your own name for the shipment.")
+@click.option("--handles", is_flag=True, help=f"Write the handles of those reached into {DECISIONS} and {RECEIPT}.")
 def resolve(
     *,
     shipment: Path,
@@ -95,6 +96,7 @@ def resolve(
     out: Path,
     personal_content: bool,
     shipment_id: str,
+    handles: bool,
 ) -> None:
     """Resolve the recipients of a SHIPMENT file into decisions, an error list and a receipt.
 
@@ -103,7 +105,7 @@ def resolve(
     """
     with one_line_errors(), _client(server, ca, cert, key, token_file) as client:
         opened = open_shipment(shipment)
-        lists = ShipmentLists(out, opened.table.delimiter)
+        lists = ShipmentLists(out, opened.table.delimiter, with_handles=handles)
         if shipment.resolve() in {path.resolve() for path in lists.paths}:
             raise ConfigurationError("A list would take the shipment's own place: choose another folder for --out.")
         info = client.server_info(retry_for=_PATIENCE_AT_THE_START)

@@ -28,6 +28,7 @@ _HEADINGS = {
     ERROR_LIST: ("reference", "reason", "field", "sætning", "sentence", "row"),
     RECEIPT: ("reference", "route", "reason"),
 }
+_WITH_HANDLES = frozenset({DECISIONS, RECEIPT})
 # With a byte order mark a spreadsheet knows that it reads UTF-8; a program is spared it.
 _ENCODINGS = {DECISIONS: "utf-8", ERROR_LIST: "utf-8-sig", RECEIPT: "utf-8-sig"}
 
@@ -45,13 +46,16 @@ class ShipmentLists:
     Args:
         folder: where the lists are to stand; made if it is not there.
         delimiter: what stands between two cells.
+        with_handles: whether decisions and receipt have a last column of the handles of those reached, in hexadecimal
+            digits with blanks between them.
 
     Raises:
         ConfigurationError: a folder stands where a list is to stand.
         OSError: the folder can't be made or written to.
     """
 
-    def __init__(self, folder: Path, delimiter: str) -> None:
+    def __init__(self, folder: Path, delimiter: str, *, with_handles: bool = False) -> None:
+        self._with_handles = with_handles
         self._folder = folder
         self._delimiter = delimiter
         self._files: dict[str, IO[str]] = {}
@@ -76,7 +80,7 @@ class ShipmentLists:
                 )
                 self._files[name] = file
                 self._writers[name] = csv.writer(file, delimiter=self._delimiter, lineterminator="\r\n")
-                self._writers[name].writerow(headings)
+                self._writers[name].writerow((*headings, *self._own_cells(name, "handles")))
         except BaseException:
             self._discard()
             raise
@@ -95,23 +99,28 @@ class ShipmentLists:
         """Write the next row's decision into the lists that it belongs to."""
         self._row += 1
         route, reason = route_name(decision.route), reason_name(decision.reason)
+        handles = " ".join(target.handle.hex() for target in decision.targets)
         self._writers[DECISIONS].writerow(
             (
                 decision.reference,
                 route,
                 reason,
                 decision.field,
-                " ".join(target.number for target in decision.targets),
+                " ".join(target.number for target in decision.targets if target.number),
                 " ".join(target.forwarding_address for target in decision.targets if target.forwarding_address),
+                *self._own_cells(DECISIONS, handles),
             )
         )
-        self._write_for_people(RECEIPT, (decision.reference, route, reason))
+        self._write_for_people(RECEIPT, (decision.reference, route, reason, *self._own_cells(RECEIPT, handles)))
         if decision.route == decision_pb2.ROUTE_REJECT:
             sentence = sentence_of(decision.reason)
             self._write_for_people(
                 ERROR_LIST,
                 (decision.reference, reason, decision.field, sentence.danish, sentence.english, str(self._row)),
             )
+
+    def _own_cells(self, name: str, handles: str) -> tuple[str, ...]:
+        return (handles,) if self._with_handles and name in _WITH_HANDLES else ()
 
     def _write_for_people(self, name: str, cells: Sequence[str]) -> None:
         self._writers[name].writerow([inert(cell) for cell in cells])

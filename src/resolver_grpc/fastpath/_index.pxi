@@ -180,6 +180,9 @@ cdef inline bint find(Row *row, const uint8_t *key) noexcept nogil:
             row.ordinal = load_slot(keys + count * KEY + at * SLOT)
             return True
         at += 1
+    if count:
+        # A miss reads a slot, too; whom it looks at is said later.
+        row.ordinal = load_slot(keys + count * KEY + min(at, count - 1) * SLOT)
     return False
 
 

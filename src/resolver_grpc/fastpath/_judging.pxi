@@ -15,7 +15,8 @@ cdef class Judge:
         routes: by the policy's code.
         reasons: by the policy's code.
         reaches: by the owner's bits of the code, whether a query for everyone reaches the owner.
-        with_number: by route, whether the owner's number is told.
+        with_targets: by route, whether a decision has targets.
+        targets: by kind, what is told of each: 0 of a decision without any, 1 for its handle, 3 for its number, too.
         left: by route, whether the plain way is to write the row.
         extra: bits of the code that the whole request has.
 
@@ -32,20 +33,21 @@ cdef class Judge:
     cdef const uint8_t[::1] several
     cdef const uint8_t[::1] routes
     cdef const uint8_t[::1] reasons
-    cdef const uint8_t[::1] with_number
+    cdef const uint8_t[::1] with_targets
+    cdef const uint8_t[::1] targets
     cdef const uint8_t[::1] left
     cdef uint8_t policy_flags
     cdef uint32_t extra
 
     def __init__(
         self, owner_flags, relation_flags, numbers, address_numbers, uint8_t policy_flags, reach, several, routes, reasons,
-        reaches, with_number, left, uint32_t extra
+        reaches, with_targets, targets, left, uint32_t extra
     ):
         self.owner_flags, self.relation_flags, self.numbers = owner_flags, relation_flags, numbers
         self.reach, self.several, self.policy_flags = reach, several, policy_flags
         self.address_numbers, self.reaches = address_numbers, reaches
         self.routes, self.reasons = routes, reasons
-        self.with_number, self.left, self.extra = with_number, left, extra
+        self.with_targets, self.targets, self.left, self.extra = with_targets, targets, left, extra
         owners = self.owner_flags.shape[0]
         if not owners or self.numbers.shape[0] != NUMBER * owners or self.relation_flags.shape[0] != (owners + 1) // 2:
             raise ValueError("the owners' columns have different lengths")
@@ -53,8 +55,10 @@ cdef class Judge:
             raise ValueError("the owners' columns have different lengths")
         if self.routes.shape[0] != CODES or self.reasons.shape[0] != CODES or extra >= CODES:
             raise ValueError("the policy has another number of codes")
-        if any(len(table) != KINDS for table in (reach, several, with_number, left)):
+        if any(len(table) != KINDS for table in (reach, several, with_targets, targets, left)):
             raise ValueError("a kind or a route has no bits")
+        if not set(targets) <= {0, TELLS_HANDLE, TELLS_HANDLE | TELLS_NUMBER}:
+            raise ValueError("a target without its handle")
         if max(self.routes) >= KINDS or max(self.reasons) > 0x7F:
             raise ValueError("a route or a reason has no name")
 
@@ -62,7 +66,7 @@ cdef class Judge:
 cdef void decide(Judge judge, Row **rows, int count) noexcept nogil:
     """Looks every row's outcome up by what is known of its owner; a miss loads what a hit does."""
     cdef Row *row
-    cdef uint32_t code
+    cdef uint32_t known
     cdef uint8_t flags
     cdef int number
     for number in range(count):
@@ -77,10 +81,13 @@ cdef void decide(Judge judge, Row **rows, int count) noexcept nogil:
         if row.recipe.everyone:
             continue
         flags = judge.owner_flags[row.ordinal]
-        code = code_of(judge, row)
-        if row.found and flags & judge.reach[row.recipe.kind]:
-            code |= SEVERAL if flags & judge.several[row.recipe.kind] else ONE | bits_of(judge, row.ordinal)
-        set_outcome(judge, row, code)
+        # Whether it is needed or not: the time is not to tell.
+        known = ONE | bits_of(judge, row.ordinal)
+        if flags & judge.several[row.recipe.kind]:
+            known = SEVERAL
+        if not (row.found and flags & judge.reach[row.recipe.kind]):
+            known = 0
+        set_outcome(judge, row, code_of(judge, row) | known)
 
 
 cdef inline uint32_t code_of(Judge judge, const Row *row) noexcept nogil:
@@ -100,8 +107,16 @@ cdef inline void set_outcome(Judge judge, Row *row, uint32_t code) noexcept nogi
         row.state = PLAIN
 
 
+cdef inline uint32_t targets_of(Judge judge, const Row *row) noexcept nogil:
+    """How many targets the kernel writes of a row; whatever the policy says, a miss has none."""
+    if row.state != FAST or not judge.with_targets[row.route] or not judge.targets[row.recipe.kind]:
+        return 0
+    return row.reached if row.recipe.everyone else row.found
+
+
 cdef bint decide_everyone(PageSet pages, Judge judge, Row *row, uint32_t *reached) noexcept nogil:
-    """Judges every owner under a row's key; False where a posting list leads to no owner.
+    """Judges every owner under a row's key, of a miss one whom it reaches not; False where a posting list leads to no
+    owner.
 
     Args:
         pages: where the posting lists lie.
@@ -110,7 +125,7 @@ cdef bint decide_everyone(PageSet pages, Judge judge, Row *row, uint32_t *reache
         reached: takes the ordinals of those whom the row reaches.
     """
     cdef const Posting *posting
-    cdef uint32_t code = code_of(judge, row), ordinal, place, count = row.found, address = 0
+    cdef uint32_t code = code_of(judge, row), ordinal, place, count = 1, address = 0
     cdef bint met = False
     posting = &pages.lists[row.ordinal ^ <uint32_t>0x80000000] if row.found and row.ordinal >> 31 else NULL
     if posting:
@@ -119,7 +134,7 @@ cdef bint decide_everyone(PageSet pages, Judge judge, Row *row, uint32_t *reache
         ordinal = load_slot(posting.bytes + place * SLOT) if posting else row.ordinal
         if ordinal >= pages.owners:
             return False
-        if judge.owner_flags[ordinal] & judge.reach[row.recipe.kind]:
+        if judge.owner_flags[ordinal] & judge.reach[row.recipe.kind] and row.found:
             if met and judge.address_numbers[ordinal] != address:
                 code |= SEVERAL_ROADS
             met, address = True, judge.address_numbers[ordinal]

@@ -60,6 +60,7 @@ cdef class Batch:
     cdef Py_ssize_t room
     cdef Py_ssize_t first
     cdef Py_ssize_t done
+    cdef Py_ssize_t targets  # of the slice's rows that the kernel writes
 
     def __cinit__(self, Kernel kernel not None, bytes request, Py_ssize_t most):
         cdef const uint8_t *bytes_of_request = request
@@ -157,9 +158,10 @@ cdef class Batch:
             raise IndexError("no such rows")
         if judge.owner_flags.shape[0] != pages.owners:
             raise ValueError("the judge is of another index")
-        self.first, self.judge = first, judge
-        self.done = 0
+        self.first, self.judge = first, None
+        self.done = self.targets = 0
         fast = self.make_keys(min(self.count - first, ROWS), pages)
+        self.judge = judge
         with nogil:
             probe(pages, self.fast, self.keys, fast)
             sound = settle(pages, self.fast, self.keys, fast)
@@ -169,7 +171,18 @@ cdef class Batch:
         if wanted is None:
             self.done = 0
             raise SnapshotError("A slot of the index leads nowhere; publish the snapshot again.")
-        return self.done, [first + number for number in range(self.done) if self.rows[number].state == PLAIN], wanted
+        return self.done, self.take_stock(), wanted
+
+    cdef list take_stock(self):
+        """Counts the targets of the slice that was decided; gives the rows of it that the plain way is to resolve."""
+        cdef list left = []
+        cdef Py_ssize_t number
+        for number in range(self.done):
+            if self.rows[number].state == PLAIN:
+                left.append(self.first + number)
+            else:
+                self.targets += targets_of(self.judge, &self.rows[number])
+        return left
 
     cdef list reach_everyone(self, PageSet pages, Judge judge, int fast):
         """Decides the rows for everyone; gives the posting lists that are not known yet, None if one leads nowhere."""
@@ -196,6 +209,8 @@ cdef class Batch:
             row.first_reached = taken
             if not decide_everyone(pages, judge, row, self.reached + taken):
                 return None
+            if targets_of(judge, row):
+                sort_by_number(judge, self.reached + taken, row.reached)
             taken += row.reached
         return wanted
 
@@ -276,22 +291,52 @@ cdef class Batch:
             kept += 1
         return kept
 
-    def write(self, Judge judge not None, dict plain):
+    def handle_blocks(self):
+        """Lays out what is to be enciphered to the handles of the slice that ``run`` resolved last.
+
+        Returns:
+            A block of 16 bytes for each target of the rows that are not left to the plain way, in their order.
+
+        Raises:
+            ValueError: nothing was decided yet.
+        """
+        if self.judge is None:
+            raise ValueError("nothing was decided yet")
+        cdef Judge judge = self.judge
+        cdef bytearray laid = bytearray(HANDLE * self.targets)
+        cdef uint8_t *to = laid
+        cdef uint32_t *reached
+        cdef uint32_t target
+        cdef Py_ssize_t number
+        cdef Row *row
+        for number in range(self.done):
+            row = &self.rows[number]
+            for target in range(targets_of(judge, row)):
+                reached = self.reached + row.first_reached + target if row.recipe.everyone else &row.ordinal
+                lay_block(to, row.recipe.kind, &judge.numbers[<uint64_t>reached[0] * NUMBER])
+                to += HANDLE
+        return bytes(laid)
+
+    def write(self, Judge judge not None, dict plain, bytes handles not None):
         """Writes the decisions of the slice that ``run`` resolved last, as fields of the response.
 
         Args:
             judge: the one that decided.
             plain: the bytes of the decisions that the plain way made, by row.
+            handles: what became of ``handle_blocks``.
 
         Raises:
-            ValueError: another judge decided, or nothing was decided yet.
+            ValueError: another judge decided, nothing was decided yet, or not every target has a handle.
         """
         if judge is not self.judge:
             raise ValueError("another judge decided these rows")
+        if len(handles) != HANDLE * self.targets:
+            raise ValueError("not one handle for each target")
         cdef Py_ssize_t number, at = 0, size = 0
         cdef Row *row
         cdef bytearray written
         cdef uint8_t *to
+        cdef const uint8_t *handle = handles
         cdef list others = [plain[self.first + number] for number in range(self.done) if self.rows[number].state == PLAIN]
         for number in range(self.done):
             row = &self.rows[number]
@@ -305,7 +350,8 @@ cdef class Batch:
             if row.state == PLAIN:
                 at += write_other(to + at, others.pop())
             else:
-                at += write_row(to + at, row, judge, self.reached + row.first_reached)
+                at += write_row(to + at, row, judge, self.reached + row.first_reached, handle)
+                handle += HANDLE * targets_of(judge, row)
         return bytes(memoryview(written)[:at])
 
     def counts(self):
@@ -317,7 +363,6 @@ cdef class Batch:
         cdef uint32_t tally[KINDS * REASONS]
         cdef uint16_t met[KINDS * REASONS]
         cdef Py_ssize_t number, code, outcomes = 0
-        cdef int64_t targets = 0
         cdef Row *row
         cdef dict counts = {}
         memset(tally, 0, sizeof(tally))
@@ -329,8 +374,7 @@ cdef class Batch:
                     met[outcomes] = code
                     outcomes += 1
                 tally[code] += 1
-                targets += count_targets(row, self.judge)
         for number in range(outcomes):
             code = met[number]
             counts[code // REASONS, code % REASONS] = tally[code]
-        return counts, targets
+        return counts, self.targets

@@ -73,7 +73,11 @@ cdef enum:
     BLANK = 0x20
     AT = 0x40
     NUMBER = 10  # bytes of a CPR number
-    TARGET = NUMBER + 4  # bytes of a target on the wire
+    HANDLE = 16
+    TARGET = HANDLE + NUMBER + 6  # bytes of a target on the wire
+    TELLS_HANDLE = 1  # what is told of a target
+    TELLS_NUMBER = 2
+    NO_DIGIT = 0xF  # of a number that is shorter, in a handle's block
     KINDS = 8  # and routes, which are fewer
     REASONS = 128  # what one byte on the wire has room for
     CODES = 8192  # of the policy

@@ -1,9 +1,11 @@
-# Decisions as fields of the response, in the order in which protobuf writes them.
+# Decisions as fields of the response, in the order in which protobuf writes them; and what their targets' handles say.
 
-cdef inline int64_t write_row(uint8_t *to, const Row *row, Judge judge, uint32_t *reached) noexcept nogil:
+cdef inline int64_t write_row(
+    uint8_t *to, const Row *row, Judge judge, const uint32_t *reached, const uint8_t *handles
+) noexcept nogil:
     """Writes a decision: its size, its reference, two numbers of two bytes, and its targets."""
-    cdef int64_t at = 2, number
-    cdef bint is_long = row.reached * TARGET > 0x7F - MAX_REFERENCE
+    cdef int64_t at = 2, number, targets = targets_of(judge, row)
+    cdef bint is_long = targets * TARGET > 0x7F - MAX_REFERENCE
     at += is_long
     if row.reference_size:
         to[at], to[at + 1] = 1 << 3 | LENGTH, row.reference_size
@@ -11,13 +13,11 @@ cdef inline int64_t write_row(uint8_t *to, const Row *row, Judge judge, uint32_t
         at += 2 + row.reference_size
     to[at], to[at + 1], to[at + 2], to[at + 3] = 2 << 3, row.route, 3 << 3, row.reason
     at += 4
-    if judge.with_number[row.route]:
-        if row.recipe.everyone:
-            sort_by_number(judge, reached, row.reached)
-            for number in range(row.reached):
-                at += write_target(to + at, judge, reached[number])
-        else:
-            at += write_target(to + at, judge, row.ordinal)
+    for number in range(targets):
+        at += write_target(
+            to + at, judge, row.recipe.kind, reached[number] if row.recipe.everyone else row.ordinal,
+            handles + number * HANDLE
+        )
     return at + write_head(to, at, is_long)
 
 
@@ -35,21 +35,33 @@ cdef inline int64_t write_head(uint8_t *to, int64_t end, bint is_long) noexcept 
     return 0
 
 
-cdef inline int64_t write_target(uint8_t *to, Judge judge, uint32_t ordinal) noexcept nogil:
+cdef inline int64_t write_target(
+    uint8_t *to, Judge judge, uint8_t kind, uint32_t ordinal, const uint8_t *handle
+) noexcept nogil:
     cdef const uint8_t *number = &judge.numbers[<uint64_t>ordinal * NUMBER]
-    cdef int64_t digits = NUMBER
-    while digits and not number[digits - 1]:
-        digits -= 1
-    to[0], to[1], to[2], to[3] = 5 << 3 | LENGTH, digits + 2, 2 << 3 | LENGTH, digits
-    memcpy(to + 4, number, digits)
-    return 4 + digits
+    cdef int64_t at = 4 + HANDLE, digits = NUMBER
+    to[0], to[2], to[3] = 5 << 3 | LENGTH, 1 << 3 | LENGTH, HANDLE
+    memcpy(to + 4, handle, HANDLE)
+    if judge.targets[kind] & TELLS_NUMBER:
+        while digits and not number[digits - 1]:
+            digits -= 1
+        to[at], to[at + 1] = 2 << 3 | LENGTH, digits
+        memcpy(to + at + 2, number, digits)
+        at += 2 + digits
+    to[1] = at - 2
+    return at
 
 
-cdef inline int64_t count_targets(const Row *row, Judge judge) noexcept nogil:
-    """How many targets a decision is written with."""
-    if not judge.with_number[row.route]:
-        return 0
-    return row.reached if row.recipe.everyone else 1
+cdef inline void lay_block(uint8_t *to, uint8_t kind, const uint8_t *number) noexcept nogil:
+    """Lays out what a handle says: the kind, the digits in half a byte each, zeros, which are there already."""
+    cdef int place
+    to[0] = kind
+    for place in range(NUMBER // 2):
+        to[1 + place] = half_of(number[2 * place]) << 4 | half_of(number[2 * place + 1])
+
+
+cdef inline uint8_t half_of(uint8_t digit) noexcept nogil:
+    return digit & 0xF if digit else NO_DIGIT
 
 
 cdef void sort_by_number(Judge judge, uint32_t *ordinals, uint32_t count) noexcept nogil:

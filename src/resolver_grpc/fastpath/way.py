@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from resolver_grpc.fastpath.folds import Remembered
 from resolver_grpc.fastpath.machine import FOLDS, set_up
 from resolver_grpc.fastpath.standing import CONTESTED, MOST_SENDERS, POLICY_FLAGS, REACH, Standing
+from resolver_grpc.handles import Handles
 from resolver_grpc.index.lmdb_index import LmdbIndex
 from resolver_grpc.index.reader import FactSets
 from resolver_grpc.keys import IndexKeys
-from resolver_grpc.model import Kind, Route, Sender
+from resolver_grpc.model import Kind, Role, Route, Sender
 from resolver_grpc.policy.compiled import PERSONAL_CONTENT, compile_policy
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def _by_number(found: dict[Kind, int] | dict[Route, int]) -> bytes:
 
 _REACH: Final = _by_number(REACH)
 _SEVERAL: Final = _by_number({Kind.EMAIL: CONTESTED})
-_WITH_NUMBER: Final = _by_number({Route.MAILBOX: 1})
+_WITH_TARGETS: Final = _by_number({Route.MAILBOX: 1})
 # Forwarding addresses are few, and lie where Python finds them.
 _LEFT: Final = _by_number({Route.FORWARD: 1})
 
@@ -65,9 +66,11 @@ class FastWay:
         kernel: the compiled module.
         index: the open index.
         keys: makes the index's keys.
+        handles: makes the handles of a slice's targets, of what ``Batch.handle_blocks`` lays out.
     """
 
-    def __init__(self, kernel: ModuleType, index: LmdbIndex, keys: IndexKeys) -> None:
+    def __init__(self, kernel: ModuleType, index: LmdbIndex, keys: IndexKeys, handles: Handles) -> None:
+        self.handles = handles
         self._kernel = kernel
         self._machine = set_up(kernel, keys)
         self._index = index
@@ -76,7 +79,7 @@ class FastWay:
         self._standing = Standing(self._raw.owners)
         self._lock = Lock()
         self._facts: FactSets | None = None
-        self._judges: dict[tuple[Sender, bool], Judge] = {}
+        self._judges: dict[tuple[Sender, bool, Role], Judge] = {}
 
     def memories(self) -> dict[str, Memory]:
         """How well the words of each fold are remembered, by the fold's name."""
@@ -121,8 +124,8 @@ class FastWay:
                 self._pages.hold(number, self._index.posting(number))
         return done, left
 
-    def judge(self, sender: Sender, instant: int, *, personal_content: bool) -> Judge:
-        """What decides for a sender at an instant.
+    def judge(self, sender: Sender, instant: int, *, personal_content: bool, role: Role = Role.DELIVERY) -> Judge:
+        """What decides for a sender at an instant, as a role is told it.
 
         Raises:
             SnapshotError: the index is closed, or no snapshot can be judged at that instant.
@@ -131,13 +134,13 @@ class FastWay:
         if facts is not self._facts or len(self._judges) >= MOST_SENDERS:
             self._facts = facts
             self._judges = {}
-        asked = sender, personal_content
+        asked = sender, personal_content, role
         if asked not in self._judges:
-            self._judges[asked] = self._make_judge(facts, sender, PERSONAL_CONTENT if personal_content else 0)
+            self._judges[asked] = self._make_judge(facts, sender, role, PERSONAL_CONTENT if personal_content else 0)
         return self._judges[asked]
 
-    def _make_judge(self, facts: FactSets, sender: Sender, extra: int) -> Judge:
-        policy = _compiled(sender)
+    def _make_judge(self, facts: FactSets, sender: Sender, role: Role, extra: int) -> Judge:
+        policy = _compiled(sender, role)
         judge: Judge = self._kernel.Judge(
             self._standing.owner_flags(facts, sender.sender_class),
             self._standing.relation_flags(facts, sender),
@@ -149,7 +152,8 @@ class FastWay:
             policy.routes,
             policy.reasons,
             policy.reaches_resident,
-            _WITH_NUMBER,
+            _WITH_TARGETS,
+            policy.targets,
             _LEFT,
             extra,
         )

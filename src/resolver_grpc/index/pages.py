@@ -148,7 +148,7 @@ def probe_page(page: Page, key: bytes) -> int | None:
             low = middle + 1
         else:
             high = middle
-    if low == entries or content[low * KEY_BYTES : (low + 1) * KEY_BYTES] != key:
-        return None
-    slot = entries * KEY_BYTES + low * SLOT_BYTES
-    return int.from_bytes(content[slot : slot + SLOT_BYTES], "little")
+    at = entries * KEY_BYTES + low * SLOT_BYTES
+    # A miss reads what stands there, too, so that it takes as long.
+    slot = int.from_bytes(content[at : at + SLOT_BYTES], "little")
+    return slot if low < entries and content[low * KEY_BYTES : (low + 1) * KEY_BYTES] == key else None

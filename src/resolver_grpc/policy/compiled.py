@@ -1,8 +1,9 @@
-"""The decision table, run once for a sender over all facts and kept as bytes: a decision is then an index away.
+"""The decision table as a role is told it, run once for a sender over all facts and kept as bytes: a decision is then
+an index away.
 
 What belongs here: the layout of that index, and the compiling. No rule: every route and reason comes from
-``table``. What is left out because no row looks at it (``_telling``) is a shortcut, which a test that
-enumerates all facts holds against the table.
+``table`` by way of ``disclosure``. What is left out because no row looks at it (``_telling``) is a shortcut, which a
+test that enumerates all facts holds against the table.
 
 The facts of a query and of its one owner are a number of 13 bits, the *code*:
 
@@ -19,7 +20,8 @@ The facts of a query and of its one owner are a number of 13 bits, the *code*:
 | 11 | the address as text leads to several roads | ``SEVERAL_ROADS``; counts for ADDRESS only |
 | 12 | the letters hold personal content | ``PERSONAL_CONTENT``; counts for ADDRESS only |
 
-A query that can't be read has no code: it is refused before, with its own reason. Whoever finds owners by
+A query that can't be read has no code: it is refused before, with its own reason; nor has one with a handle, whose
+rows hang on the kind that the handle came from. Whoever finds owners by
 other means (a kernel) is handed these constants and the bytes, and knows no rule.
 """
 
@@ -29,8 +31,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from resolver_grpc.model import Kind, Reason, Sender
-from resolver_grpc.policy.table import Candidates, Facts, decide, reaches_resident
+from resolver_grpc.model import Kind, Reason, Role, Sender
+from resolver_grpc.policy.disclosure import tells_numbers, tells_targets, told
+from resolver_grpc.policy.table import Candidates, Facts, reaches_resident
 
 EXEMPT: Final = 1 << 0
 OPTED_OUT: Final = 1 << 1
@@ -49,6 +52,9 @@ OWNER_CODES: Final = 1 << 5
 CODES: Final = 1 << 13
 """How many codes there are."""
 
+TELLS_HANDLE: Final = 1 << 0
+TELLS_NUMBER: Final = 1 << 1
+
 _OWNER_MASK = OWNER_CODES - 1
 _CANDIDATES_MASK = 3
 _KIND_MASK = 7
@@ -56,7 +62,7 @@ _KIND_MASK = 7
 
 @dataclass(frozen=True, slots=True)
 class CompiledPolicy:
-    """The decision table of one sender, each ``bytes`` an array of one byte per code.
+    """The decision table of one sender as one role is told it, each ``bytes`` an array of one byte per code.
 
     Attributes:
         routes: the number of the ``Route`` by code; ``CODES`` long.
@@ -64,23 +70,27 @@ class CompiledPolicy:
         reaches_resident: whether an ADDRESS query reaches a resident, 1 or 0, by the owner's five flags
             alone; ``OWNER_CODES`` long. An ADDRESS query's own code then carries no flags, and as candidates
             SEVERAL if anybody is reached, else NONE.
+        targets: what is told of each target, by the number of the ``Kind``: 0 for a decision without targets, else
+            ``TELLS_HANDLE``, with ``TELLS_NUMBER`` where the number is told, too.
     """
 
     routes: bytes
     reasons: bytes
     reaches_resident: bytes
+    targets: bytes
 
 
 def code_of(facts: Facts) -> int:
     """The code of these facts: the layout, said in Python.
 
     Args:
-        facts: of a query that could be read (``unreadable`` is none).
+        facts: of a query that could be read (``unreadable`` is none) and has no handle (``came_from`` is none).
 
     Returns:
         A number below ``CODES``, another one for other facts.
     """
     assert facts.unreadable is None
+    assert facts.came_from is None
     return (
         EXEMPT * facts.exempt
         | OPTED_OUT * facts.opted_out
@@ -95,25 +105,33 @@ def code_of(facts: Facts) -> int:
     )
 
 
-def compile_policy(sender: Sender) -> CompiledPolicy:
-    """Runs the decision table (domain rules, section 7) over all facts for one sender.
+def compile_policy(sender: Sender, role: Role) -> CompiledPolicy:
+    """Runs the decision table (domain rules, section 7) over all facts for one sender and one role.
 
-    Takes milliseconds: meant to be done once for each sender, and kept.
+    Takes milliseconds: meant to be done once for each sender and role, and kept.
 
     Args:
         sender: whose table it is; the result holds for equal senders.
+        role: the caller's.
 
     Returns:
-        What ``decide`` and ``reaches_resident`` say, for every code.
+        What ``told`` and ``reaches_resident`` say, for every code.
     """
     telling = _telling_codes()
-    outcomes = {code: decide(_facts_of(code), sender) for code in set(telling)}
+    outcomes = {code: told(_facts_of(code), sender, role) for code in set(telling)}
     residents = (_facts_of(Kind.ADDRESS << KIND_SHIFT | owner) for owner in range(OWNER_CODES))
     return CompiledPolicy(
         routes=bytes([outcomes[code].route for code in telling]),
         reasons=bytes([outcomes[code].reason for code in telling]),
         reaches_resident=bytes([reaches_resident(resident, sender) for resident in residents]),
+        targets=bytes([_told_of_target(kind, role) for kind in Kind]),
     )
+
+
+def _told_of_target(kind: Kind, role: Role) -> int:
+    if not tells_targets(kind, role):
+        return 0
+    return TELLS_HANDLE | TELLS_NUMBER if tells_numbers(role) else TELLS_HANDLE
 
 
 @cache

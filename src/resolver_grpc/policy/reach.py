@@ -51,7 +51,9 @@ CONDITIONS: dict[Kind, Condition] = {
     Kind.CPR: OPEN,
     Kind.CVR: OPEN,
 }
-"""The condition of each kind that leads to candidates; no handle has been issued yet."""
+"""The condition of each kind that leads to candidates. HANDLE has none of its own: a handle's is that of the kind it
+came from, which for the address kinds says that the owner lives somewhere according to the register, not where.
+"""
 
 
 def condition(kind: Kind, sender_class: SenderClass) -> Condition:

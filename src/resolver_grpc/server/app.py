@@ -184,7 +184,8 @@ def open_plan(plan: Plan) -> tuple[Served, Store | None]:
     senders, keys = read_senders(plan.senders_file), KeySource(plan.key_file)
 
     def open_one(directory: Path, sighting: Sighting | None = None) -> Served:
-        return open_served(directory, keys.of(key_id_of(directory)), senders, plan.as_of, sighting)
+        key = keys.of(key_id_of(directory))
+        return open_served(directory, key, senders, plan.as_of, sighting, ring=keys.ring)
 
     store = None
     if (plan.directory / GENERATIONS_FOLDER).is_dir():

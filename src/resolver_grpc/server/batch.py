@@ -13,7 +13,7 @@ from typing import TypeAlias, TypeVar, cast
 from google.protobuf.message import DecodeError, Message
 
 from resolver_grpc.errors import MalformedRequestError, TooManyQueriesError, UnknownSenderError
-from resolver_grpc.model import Decision, Query, Sender
+from resolver_grpc.model import Decision, Query, Role, Sender
 from resolver_grpc.policy import POLICY_VERSION
 from resolver_grpc.resolve import Resolver
 from resolver_grpc.server.answer import Answer, Steps, Tally
@@ -56,17 +56,18 @@ class Batches:
     horizon: int
     as_of: int | None = None
 
-    def answer(self, request: bytes, instant: int) -> bytes:
+    def answer(self, request: bytes, instant: int, *, role: Role = Role.DELIVERY) -> bytes:
         """Resolves one request at once, in any sender's name, and gives the response; see ``steps``."""
-        return finish(self.steps(request, instant, for_any_sender)).response
+        return finish(self.steps(request, instant, for_any_sender, role)).response
 
-    def steps(self, request: bytes, instant: int, may_act_for: MayActFor) -> Steps:
+    def steps(self, request: bytes, instant: int, may_act_for: MayActFor, role: Role) -> Steps:
         """Resolves one request, some queries at a time.
 
         Args:
             request: a ``ResolveBatchRequest`` or ``ResolveStreamRequest`` in wire format.
             instant: seconds of UTC, at which every query is judged.
             may_act_for: whether the caller may ask in a sender's name.
+            role: the caller's, which decides what it is told.
 
         Returns:
             The answer, by steps of about half a millisecond.
@@ -91,7 +92,9 @@ class Batches:
             if first:
                 yield
             some = queries[first : first + QUERIES_AT_ONCE]
-            decisions = self.resolver.resolve(some, sender, instant, personal_content=message.personal_content)
+            decisions = self.resolver.resolve(
+                some, sender, instant, personal_content=message.personal_content, role=role
+            )
             response.decisions.extend(map(decision_row, some, decisions))
             told.add_decisions(decisions)
         return Answer(response.SerializeToString(), sender.id, message.shipment_id, told)
@@ -134,7 +137,8 @@ def finish(steps: Steps) -> Answer:
 def decision_row(query: Query, decision: Decision) -> DecisionRow:
     """A decision as the wire has it, with the reference of its query."""
     targets = [
-        TargetRow(number=target.number, forwarding_address=target.forwarding_address) for target in decision.targets
+        TargetRow(handle=target.handle, number=target.number, forwarding_address=target.forwarding_address)
+        for target in decision.targets
     ]
     return DecisionRow(
         reference=query.reference,

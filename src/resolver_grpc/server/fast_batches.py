@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from resolver_grpc.errors import ResolverError
 from resolver_grpc.fastpath.way import FastWay
-from resolver_grpc.model import Query, Sender
+from resolver_grpc.model import Query, Role, Sender
 from resolver_grpc.server.answer import Answer, Steps, Tally
 from resolver_grpc.server.batch import (
     MAX_QUERIES,
@@ -53,23 +53,23 @@ class FastBatches:
         """The onboarded senders by id."""
         return self.plain.senders
 
-    def answer(self, request: bytes, instant: int) -> bytes:
+    def answer(self, request: bytes, instant: int, *, role: Role = Role.DELIVERY) -> bytes:
         """Resolves one request at once, in any sender's name, and gives the response; see ``Batches``."""
-        return finish(self.steps(request, instant, for_any_sender)).response
+        return finish(self.steps(request, instant, for_any_sender, role)).response
 
-    def steps(self, request: bytes, instant: int, may_act_for: MayActFor) -> Steps:
+    def steps(self, request: bytes, instant: int, may_act_for: MayActFor, role: Role) -> Steps:
         """Resolves one request, some queries at a time; see ``Batches``."""
         batch = self.way.batch(request, MAX_QUERIES)
         sender = self.senders.get(batch.sender_id.decode()) if batch.usual else None
         if sender and may_act_for(sender.id):
             with suppress(ResolverError):
-                return (yield from self._resolve(batch, sender, instant))
+                return (yield from self._resolve(batch, sender, role, instant))
         # A request that is to be refused, and what is refused in it first, is the plain way's.
-        return (yield from self.plain.steps(request, instant, may_act_for))
+        return (yield from self.plain.steps(request, instant, may_act_for, role))
 
-    def _resolve(self, batch: Batch, sender: Sender, instant: int) -> Steps:
+    def _resolve(self, batch: Batch, sender: Sender, role: Role, instant: int) -> Steps:
         self.plain.resolver.check_instant(instant)
-        judge = self.way.judge(sender, instant, personal_content=batch.personal_content)
+        judge = self.way.judge(sender, instant, personal_content=batch.personal_content, role=role)
         written: list[bytes] = []
         told = Tally()
         done = 0
@@ -82,16 +82,21 @@ class FastBatches:
                 if first:
                     yield
                 some = left[first : first + QUERIES_AT_ONCE]
-                others |= zip(some, self._plainly(batch, some, sender, instant, told), strict=True)
-            written.append(batch.write(judge, others))
+                others |= zip(some, self._plainly(batch, some, sender, role, instant, told), strict=True)
+            handles = self.way.handles.encipher(sender.id, batch.handle_blocks())
+            written.append(batch.write(judge, others, handles))
             told.add_counts(*batch.counts())
             done += rows
         response = b"".join([*written, self.plain.response().SerializeToString()])
         return Answer(response, sender.id, batch.shipment_id.decode(), told)
 
-    def _plainly(self, batch: Batch, rows: Sequence[int], sender: Sender, instant: int, told: Tally) -> list[bytes]:
+    def _plainly(  # noqa: PLR0913, PLR0917 - what the plain way is asked with, and where it counts
+        self, batch: Batch, rows: Sequence[int], sender: Sender, role: Role, instant: int, told: Tally
+    ) -> list[bytes]:
         request = frame_queries([batch.row(row) for row in rows])
         queries: Sequence[Query] = parse_message(ResolveBatchRequest, request).queries
-        decisions = self.plain.resolver.resolve(queries, sender, instant, personal_content=batch.personal_content)
+        decisions = self.plain.resolver.resolve(
+            queries, sender, instant, personal_content=batch.personal_content, role=role
+        )
         told.add_decisions(decisions)
         return [decision_row(*pair).SerializeToString() for pair in zip(queries, decisions, strict=True)]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from resolver_grpc.errors import KeyFileError
 from resolver_grpc.key_file import read_key_ring
-from resolver_grpc.keys import MasterKey
+from resolver_grpc.keys import KeyRing, MasterKey
 
 
 class KeySource:
@@ -26,6 +26,11 @@ class KeySource:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._ring = read_key_ring(path)
+
+    @property
+    def ring(self) -> KeyRing:
+        """All keys as they were read last."""
+        return self._ring
 
     def of(self, key_id: str) -> MasterKey:
         """Finds a key in memory, else in the file, which is then read again.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +19,7 @@ from resolver_grpc.canonical import CANONICAL_VERSION
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.fastpath.machine import choose_way
 from resolver_grpc.fastpath.way import FastWay, Memory
+from resolver_grpc.handles import Handles
 from resolver_grpc.keys import MasterKey
 from resolver_grpc.model import Sender
 from resolver_grpc.resolve import Resolver
@@ -73,10 +74,25 @@ class Served:
         return self.sighting.number if self.sighting else 0
 
 
-def open_served(
-    directory: Path, key: MasterKey, senders: dict[str, Sender], as_of: int | None, sighting: Sighting | None = None
+def open_served(  # noqa: PLR0913 - what is served, as of when; the last two have defaults
+    directory: Path,
+    key: MasterKey,
+    senders: dict[str, Sender],
+    as_of: int | None,
+    sighting: Sighting | None = None,
+    *,
+    ring: Iterable[MasterKey] = (),
 ) -> Served:
     """Opens a snapshot to serve it.
+
+    Args:
+        directory: where it lies.
+        key: what it was built under.
+        senders: the onboarded senders by id.
+        as_of: the instant that everything is judged at, where a past day is replayed.
+        sighting: as what it was seen in its store.
+        ring: the keys that handles are known under, of which the first makes new ones; the snapshot's own where none
+            is given.
 
     Raises:
         SnapshotError: the snapshot is missing, damaged, foreign or of another format.
@@ -90,18 +106,19 @@ def open_served(
         raise ConfigurationError(
             f"--as-of lies before the snapshot's register date {register_date}; replay that day or a later one"
         )
-    resolver = Resolver(snapshot.index, key.index_keys, valid_from)
+    handles = Handles([one.handles_secret for one in ring] or [key.handles_secret])
+    resolver = Resolver(snapshot.index, key.index_keys, valid_from, handles)
     plain = Batches(resolver, snapshot.manifest, senders, horizon, as_of)
-    return Served(snapshot, _answering(plain, snapshot, key), valid_from, horizon, sighting)
+    return Served(snapshot, _answering(plain, snapshot, key, handles), valid_from, horizon, sighting)
 
 
-def _answering(plain: Batches, snapshot: Snapshot, key: MasterKey) -> FastBatches | Batches:
+def _answering(plain: Batches, snapshot: Snapshot, key: MasterKey, handles: Handles) -> FastBatches | Batches:
     """Answers the fast way, where that is wanted and compiled."""
     kernel, _ = choose_way(os.environ)
     # Without owners there is nobody whom a miss could look at as a hit does.
     if not kernel or not snapshot.index.owners:
         return plain
-    return FastBatches(plain, FastWay(kernel, snapshot.index, key.index_keys))
+    return FastBatches(plain, FastWay(kernel, snapshot.index, key.index_keys, handles))
 
 
 class Refusal(NamedTuple):

@@ -99,7 +99,7 @@ class ResolverService:
     async def _answer(self, request: bytes, served: Served, instant: int, caller: Caller) -> Answer:
         """Takes the steps of an answer; what it is refused for is recorded before it is raised."""
         try:
-            return await _in_turn(served.batches.steps(request, instant, caller.may_act_for))
+            return await _in_turn(served.batches.steps(request, instant, caller.may_act_for, caller.role))
         except Exception as error:
             if self._audit:
                 await self._audit.record_refusal(error, served, instant, caller)

@@ -24,19 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fresolver_grpc/v1/decision.proto\x12\x10resolver_grpc.v1\"4\n\x06Target\x12\x0e\n\x06number\x18\x02 \x01(\t\x12\x1a\n\x12\x66orwarding_address\x18\x03 \x01(\t\"\xa9\x01\n\x08\x44\x65\x63ision\x12\x11\n\treference\x18\x01 \x01(\t\x12&\n\x05route\x18\x02 \x01(\x0e\x32\x17.resolver_grpc.v1.Route\x12(\n\x06reason\x18\x03 \x01(\x0e\x32\x18.resolver_grpc.v1.Reason\x12\r\n\x05\x66ield\x18\x04 \x01(\t\x12)\n\x07targets\x18\x05 \x03(\x0b\x32\x18.resolver_grpc.v1.Target*x\n\x05Route\x12\x15\n\x11ROUTE_UNSPECIFIED\x10\x00\x12\x11\n\rROUTE_MAILBOX\x10\x01\x12\x10\n\x0cROUTE_LETTER\x10\x02\x12\x0e\n\nROUTE_HOLD\x10\x03\x12\x11\n\rROUTE_FORWARD\x10\x04\x12\x10\n\x0cROUTE_REJECT\x10\x05*\xf9\x05\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12REASON_DELIVERABLE\x10\x01\x12\x1e\n\x1aREASON_SUBSCRIBED_BY_TERMS\x10\x02\x12\x14\n\x10REASON_FORWARDED\x10\x03\x12\x11\n\rREASON_EXEMPT\x10\x04\x12\x14\n\x10REASON_OPTED_OUT\x10\x05\x12\x19\n\x15REASON_NOT_SUBSCRIBED\x10\x06\x12\x14\n\x10REASON_NOT_FOUND\x10\x07\x12\x1a\n\x16REASON_HELD_FOR_SENDER\x10\x08\x12\x1e\n\x1aREASON_AMBIGUOUS_RECIPIENT\x10\t\x12\x1c\n\x18REASON_AMBIGUOUS_ADDRESS\x10\n\x12\x1b\n\x17REASON_KIND_NOT_ALLOWED\x10\x0b\x12\x1b\n\x17REASON_PERSONAL_CONTENT\x10\x0c\x12\x17\n\x13REASON_INVALID_KIND\x10\x14\x12\x1c\n\x18REASON_INVALID_REFERENCE\x10\x15\x12\x17\n\x13REASON_INVALID_NAME\x10\x16\x12\x1a\n\x16REASON_NAME_INCOMPLETE\x10\x17\x12\x1a\n\x16REASON_INVALID_ADDRESS\x10\x18\x12\x19\n\x15REASON_INVALID_STREET\x10\x19\x12\x1f\n\x1bREASON_INVALID_HOUSE_NUMBER\x10\x1a\x12\x18\n\x14REASON_INVALID_FLOOR\x10\x1b\x12\x17\n\x13REASON_INVALID_DOOR\x10\x1c\x12\x1e\n\x1aREASON_INVALID_POSTAL_CODE\x10\x1d\x12\x17\n\x13REASON_INVALID_KVHX\x10\x1e\x12\x18\n\x14REASON_INVALID_EMAIL\x10\x1f\x12\x19\n\x15REASON_INVALID_NUMBER\x10 \x12\x19\n\x15REASON_INVALID_HANDLE\x10!\x12\x1b\n\x17REASON_UNEXPECTED_FIELD\x10\"b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fresolver_grpc/v1/decision.proto\x12\x10resolver_grpc.v1\"D\n\x06Target\x12\x0e\n\x06handle\x18\x01 \x01(\x0c\x12\x0e\n\x06number\x18\x02 \x01(\t\x12\x1a\n\x12\x66orwarding_address\x18\x03 \x01(\t\"\xa9\x01\n\x08\x44\x65\x63ision\x12\x11\n\treference\x18\x01 \x01(\t\x12&\n\x05route\x18\x02 \x01(\x0e\x32\x17.resolver_grpc.v1.Route\x12(\n\x06reason\x18\x03 \x01(\x0e\x32\x18.resolver_grpc.v1.Reason\x12\r\n\x05\x66ield\x18\x04 \x01(\t\x12)\n\x07targets\x18\x05 \x03(\x0b\x32\x18.resolver_grpc.v1.Target*x\n\x05Route\x12\x15\n\x11ROUTE_UNSPECIFIED\x10\x00\x12\x11\n\rROUTE_MAILBOX\x10\x01\x12\x10\n\x0cROUTE_LETTER\x10\x02\x12\x0e\n\nROUTE_HOLD\x10\x03\x12\x11\n\rROUTE_FORWARD\x10\x04\x12\x10\n\x0cROUTE_REJECT\x10\x05*\xf9\x05\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12REASON_DELIVERABLE\x10\x01\x12\x1e\n\x1aREASON_SUBSCRIBED_BY_TERMS\x10\x02\x12\x14\n\x10REASON_FORWARDED\x10\x03\x12\x11\n\rREASON_EXEMPT\x10\x04\x12\x14\n\x10REASON_OPTED_OUT\x10\x05\x12\x19\n\x15REASON_NOT_SUBSCRIBED\x10\x06\x12\x14\n\x10REASON_NOT_FOUND\x10\x07\x12\x1a\n\x16REASON_HELD_FOR_SENDER\x10\x08\x12\x1e\n\x1aREASON_AMBIGUOUS_RECIPIENT\x10\t\x12\x1c\n\x18REASON_AMBIGUOUS_ADDRESS\x10\n\x12\x1b\n\x17REASON_KIND_NOT_ALLOWED\x10\x0b\x12\x1b\n\x17REASON_PERSONAL_CONTENT\x10\x0c\x12\x17\n\x13REASON_INVALID_KIND\x10\x14\x12\x1c\n\x18REASON_INVALID_REFERENCE\x10\x15\x12\x17\n\x13REASON_INVALID_NAME\x10\x16\x12\x1a\n\x16REASON_NAME_INCOMPLETE\x10\x17\x12\x1a\n\x16REASON_INVALID_ADDRESS\x10\x18\x12\x19\n\x15REASON_INVALID_STREET\x10\x19\x12\x1f\n\x1bREASON_INVALID_HOUSE_NUMBER\x10\x1a\x12\x18\n\x14REASON_INVALID_FLOOR\x10\x1b\x12\x17\n\x13REASON_INVALID_DOOR\x10\x1c\x12\x1e\n\x1aREASON_INVALID_POSTAL_CODE\x10\x1d\x12\x17\n\x13REASON_INVALID_KVHX\x10\x1e\x12\x18\n\x14REASON_INVALID_EMAIL\x10\x1f\x12\x19\n\x15REASON_INVALID_NUMBER\x10 \x12\x19\n\x15REASON_INVALID_HANDLE\x10!\x12\x1b\n\x17REASON_UNEXPECTED_FIELD\x10\"b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'resolver_grpc.v1.decision_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROUTE']._serialized_start=279
-  _globals['_ROUTE']._serialized_end=399
-  _globals['_REASON']._serialized_start=402
-  _globals['_REASON']._serialized_end=1163
+  _globals['_ROUTE']._serialized_start=295
+  _globals['_ROUTE']._serialized_end=415
+  _globals['_REASON']._serialized_start=418
+  _globals['_REASON']._serialized_end=1179
   _globals['_TARGET']._serialized_start=53
-  _globals['_TARGET']._serialized_end=105
-  _globals['_DECISION']._serialized_start=108
-  _globals['_DECISION']._serialized_end=277
+  _globals['_TARGET']._serialized_end=121
+  _globals['_DECISION']._serialized_start=124
+  _globals['_DECISION']._serialized_end=293
 # @@protoc_insertion_point(module_scope)

@@ -72,9 +72,9 @@ class _ReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reason.ValueTy
     REASON_EXEMPT: _Reason.ValueType  # 4
     """The owner is exempt from digital post."""
     REASON_OPTED_OUT: _Reason.ValueType  # 5
-    """The owner opted out of this sender."""
+    """The owner opted out of this sender; intake is told NOT_FOUND."""
     REASON_NOT_SUBSCRIBED: _Reason.ValueType  # 6
-    """The owner does not subscribe to this sender."""
+    """The owner does not subscribe to this sender; intake is told NOT_FOUND."""
     REASON_NOT_FOUND: _Reason.ValueType  # 7
     """Nobody can be reached this way."""
     REASON_HELD_FOR_SENDER: _Reason.ValueType  # 8
@@ -132,9 +132,9 @@ REASON_FORWARDED: Reason.ValueType  # 3
 REASON_EXEMPT: Reason.ValueType  # 4
 """The owner is exempt from digital post."""
 REASON_OPTED_OUT: Reason.ValueType  # 5
-"""The owner opted out of this sender."""
+"""The owner opted out of this sender; intake is told NOT_FOUND."""
 REASON_NOT_SUBSCRIBED: Reason.ValueType  # 6
-"""The owner does not subscribe to this sender."""
+"""The owner does not subscribe to this sender; intake is told NOT_FOUND."""
 REASON_NOT_FOUND: Reason.ValueType  # 7
 """Nobody can be reached this way."""
 REASON_HELD_FOR_SENDER: Reason.ValueType  # 8
@@ -181,25 +181,31 @@ Global___Reason: _TypeAlias = Reason  # noqa: Y015
 
 @_typing.final
 class Target(_message.Message):
-    """Whom a decision reaches. Field number 1 is kept for the handle, which this version does not issue."""
+    """Whom a decision reaches. Callers of the role intake get the handle alone."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    HANDLE_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
     FORWARDING_ADDRESS_FIELD_NUMBER: _builtins.int
+    handle: _builtins.bytes
+    """Stands for the owner, 16 bytes: the same for the same sender, owner and kind of query as long as the server's key
+    is the same, of no use to any other sender. A query of KIND_HANDLE exchanges it for a decision made afresh.
+    """
     number: _builtins.str
-    """The owner's current CPR number (ten digits) or CVR number (eight digits)."""
+    """The owner's current CPR number (ten digits) or CVR number (eight digits); empty for intake."""
     forwarding_address: _builtins.str
-    """ROUTE_FORWARD: the e-mail address that the organisation forwards to; otherwise empty."""
+    """ROUTE_FORWARD: the e-mail address that the organisation forwards to; otherwise, and for intake, empty."""
     def __init__(
         self,
         *,
+        handle: _builtins.bytes = ...,
         number: _builtins.str = ...,
         forwarding_address: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["forwarding_address", b"forwarding_address", "number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["forwarding_address", b"forwarding_address", "handle", b"handle", "number", b"number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -228,7 +234,9 @@ class Decision(_message.Message):
     """
     @_builtins.property
     def targets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Target]:
-        """Whom it reaches: one for MAILBOX and FORWARD, one or more for MAILBOX of kind ADDRESS, else none."""
+        """Whom it reaches: one for MAILBOX and FORWARD, one or more for MAILBOX of kind ADDRESS (none for intake, whom their
+        number would tell how many live there), else none.
+        """
 
     def __init__(
         self,

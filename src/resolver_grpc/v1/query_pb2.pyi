@@ -38,8 +38,9 @@ class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Kind.ValueType],
     KIND_CVR: _Kind.ValueType  # 6
     """A CVR number; reaches that organisation."""
     KIND_HANDLE: _Kind.ValueType  # 7
-    """A handle from an earlier decision for the same sender; reaches that owner, judged afresh. This
-    version issues no handles, so that a well-formed one is NOT_FOUND.
+    """A handle from an earlier decision for the same sender; reaches that owner, judged afresh by the conditions of the
+    kind that the handle came from. One that was made for another sender, under a key that the server no longer has, or
+    by nobody, is NOT_FOUND.
     """
 
 class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
@@ -60,8 +61,9 @@ KIND_CPR: Kind.ValueType  # 5
 KIND_CVR: Kind.ValueType  # 6
 """A CVR number; reaches that organisation."""
 KIND_HANDLE: Kind.ValueType  # 7
-"""A handle from an earlier decision for the same sender; reaches that owner, judged afresh. This
-version issues no handles, so that a well-formed one is NOT_FOUND.
+"""A handle from an earlier decision for the same sender; reaches that owner, judged afresh by the conditions of the
+kind that the handle came from. One that was made for another sender, under a key that the server no longer has, or
+by nobody, is NOT_FOUND.
 """
 Global___Kind: _TypeAlias = Kind  # noqa: Y015
 

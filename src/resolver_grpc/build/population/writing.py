@@ -48,7 +48,11 @@ def encode_judged(judged: Judged) -> dict[str, Any]:
             "route": expected.route.name,
             "reason": expected.reason.name,
             "field": expected.field,
-            "targets": [target._asdict() for target in expected.targets],
+            # Brute force knows no key, and so no handle.
+            "targets": [
+                {"number": target.number, "forwarding_address": target.forwarding_address}
+                for target in expected.targets
+            ],
         },
     }
 
