@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Check = Callable[[bytes, bytes], None]
 
 _MILLI, _MICRO = 1e3, 1e6
-_CALM, _TRIES = 0.004, 8
+_CALM, _TRIES = 0.004, 4
 
 ABOUT_CALM = (
     f"A measurement during which the host kept more than {_CALM:.1%} of the processors' time from this machine is "
