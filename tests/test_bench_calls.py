@@ -357,8 +357,10 @@ def test_sections_come_in_the_reports_order():
 
 
 def test_a_snapshot_wants_its_key_file(site, tmp_path):
-    with pytest.raises(ConfigurationError, match="wants --keys"):
-        calls.find_site(site.snapshot, None, SIZE, SEED, tmp_path)
+    done = CliRunner().invoke(calls.main, ["--snapshot", str(site.snapshot), "--out", str(tmp_path / "calls.md")])
+    assert done.exit_code == 2
+    assert "--snapshot and --keys go together" in done.output
+    assert not (tmp_path / "calls.md").exists()
 
 
 def test_a_soak_tells_what_the_server_held_and_what_became_of_the_calls(site, tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ def told_by_response(answer):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_counts_are_those_of_the_response_both_ways(seed):
-    """Batches of every size about the kernel's slice, of all kinds, senders and roles, with rows that the kernel leaves."""
+    """Batches of every size about the kernel's slice, of all kinds, senders and roles, some left to the plain way."""
     dice = dice_of(seed)
     queries = OddQueries(dice, 0.1)
     pool = [queries.query() for _ in range(400)]

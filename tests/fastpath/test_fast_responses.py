@@ -19,7 +19,7 @@ from odd_queries import OddQueries
 
 from colliding_registers import Dice, instants_of, query_of, sender_of, world_of
 from resolver_grpc.errors import NotYetValidError, SnapshotError, TooManyQueriesError, UnknownSenderError
-from resolver_grpc.model import Kind, QueryRow, Sender
+from resolver_grpc.model import Kind, QueryRow, Role, Sender
 from resolver_grpc.server.batch import MAX_QUERIES, for_any_sender
 from resolver_grpc.times import register_window
 from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchResponse

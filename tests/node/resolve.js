@@ -16,6 +16,7 @@ function connect(target, protoFolder) {
     includeDirs: [protoFolder],
     keepCase: true,
     longs: String,
+    bytes: String,
     enums: String,
     defaults: true,
   });
