@@ -1,8 +1,7 @@
 """Metrics: what a process counts, for Prometheus.
 
-What belongs here: the metrics and their names. Labels are the names of routes, reasons, folds and
-status codes; nothing of a query, an
-owner or a sender stands in one. Where they are shown is ``metrics_page.py``'s.
+What belongs here: the metrics and their names. Labels are the names of routes, reasons, folds and status codes;
+nothing of a query, an owner or a sender stands in one. Where they are shown is ``metrics_page.py``'s.
 """
 
 from __future__ import annotations
