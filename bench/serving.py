@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from country import write_country
 from nation.persons import REGISTER_DATE
@@ -29,6 +29,7 @@ AS_OF = f"{REGISTER_DATE}T11:00:00Z"
 _COMMAND = Path(sys.executable).with_name("resolver-grpc")
 _BUILDER = Path(__file__).resolve().parents[1] / "tools" / "build_snapshot.py"
 _SECONDS_TO_START, _SECONDS_TO_END = 300, 30
+_MOST_COMPLAINTS = 100
 
 
 class Site(NamedTuple):
@@ -40,10 +41,17 @@ class Site(NamedTuple):
 
 
 class Running(NamedTuple):
-    """A server that runs: its address as ``HOST:PORT``, and its process, 0 where that is not known."""
+    """A server that runs.
+
+    Attributes:
+        address: ``HOST:PORT``.
+        pid: its process; 0 where that is not known.
+        complaints: the warnings and errors that it has logged since it started; the first of them where they are many.
+    """
 
     address: str
     pid: int
+    complaints: Sequence[str] = ()
 
 
 def make_site(mailboxes: int, seed: int, folder: Path) -> Site:
@@ -93,7 +101,8 @@ def serving(site: Site, options: Sequence[str] = ()) -> Iterator[Running]:
     words: list[str | Path] = [_COMMAND, "serve", "--insecure", "--listen", "127.0.0.1:0", "--as-of", AS_OF]
     words += ["--snapshot", site.snapshot, "--keys", site.keys, "--senders", site.senders, *options]
     with ended(subprocess.Popen(words, stderr=subprocess.PIPE, text=True, encoding="utf-8")) as process:
-        yield Running(_await_address(process), process.pid)
+        log = _await_address(process)
+        yield Running(log.address, process.pid, log.complaints)
 
 
 @contextmanager
@@ -110,7 +119,7 @@ def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
             process.wait()
 
 
-def _await_address(process: subprocess.Popen[str]) -> str:
+def _await_address(process: subprocess.Popen[str]) -> _Log:
     """Reads the server's log up to the line that tells its address, and goes on reading, so that it never blocks."""
     assert process.stderr
     log = _Log(process.stderr)
@@ -119,7 +128,7 @@ def _await_address(process: subprocess.Popen[str]) -> str:
         raise ConfigurationError(f"the server did not start within {_SECONDS_TO_START} s")
     if not log.address:
         raise ConfigurationError(f"the server did not start: {log.last.removeprefix('error: ') or 'it said nothing'}")
-    return log.address
+    return log
 
 
 class _Log(threading.Thread):
@@ -130,22 +139,29 @@ class _Log(threading.Thread):
         self._stream = stream
         self.told = threading.Event()
         self.address = self.last = ""
+        self.complaints: list[str] = []
 
     def run(self) -> None:
         with self._stream:
             for line in self._stream:
                 self.last = line.strip()
-                if not self.address:
-                    self.address = _address_in(line)
-                    if self.address:
-                        self.told.set()
+                self._note(_entry_of(line))
         self.told.set()
 
+    def _note(self, entry: dict[str, Any]) -> None:
+        if self.address:
+            # A line that is no entry is something that nobody foresaw.
+            if entry.get("level") != "info" and len(self.complaints) < _MOST_COMPLAINTS:
+                self.complaints.append(self.last)
+        elif entry.get("address"):
+            self.address = entry["address"]
+            self.told.set()
 
-def _address_in(line: str) -> str:
-    """The address that a line of the log tells, if it is one that does."""
+
+def _entry_of(line: str) -> dict[str, Any]:
+    """What a line of the log says; nothing where it is none of the log's."""
     try:
         entry = json.loads(line)
     except json.JSONDecodeError:
-        return ""
-    return str(entry.get("address", "")) if isinstance(entry, dict) else ""
+        return {}
+    return entry if isinstance(entry, dict) else {}

@@ -43,12 +43,21 @@ class Seen(NamedTuple):
 
 
 class Soaked(NamedTuple):
-    """What came of a run: what the server held before, during and after it, and what became of the calls."""
+    """What came of a run.
+
+    Attributes:
+        before: what the server held before it.
+        during: the same again and again.
+        after: once all clients were gone.
+        outcomes: what became of the calls.
+        complaints: warnings and errors that the server logged.
+    """
 
     before: Vitals
     during: list[Seen]
     after: Vitals
     outcomes: Counter[str]
+    complaints: Sequence[str]
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -129,7 +138,7 @@ def _run(server: Running, soak: Soak, every: float) -> Soaked:
     asyncio.run(soak.run(server.address, watch))
     # What the last clients left behind is to be gone by then.
     time.sleep(min(_SECONDS_TO_SETTLE, soak.seconds))
-    return Soaked(before, during, _look(server.pid), soak.outcomes)
+    return Soaked(before, during, _look(server.pid), soak.outcomes, tuple(server.complaints))
 
 
 def _look(pid: int) -> Vitals:
@@ -149,6 +158,8 @@ def _report(site: Site, mailboxes: int, workers: int, soak: Soak, soaked: Soaked
     yield from table(
         ("what became of them", "count"), [[name, f"{count:,}"] for name, count in sorted(soaked.outcomes.items())]
     )
+    yield f"\nWarnings and errors in the server's log: {len(soaked.complaints) or 'none'}.\n"
+    yield from (f"- `{complaint}`" for complaint in soaked.complaints)
 
 
 _FIGURES = ("memory in no file, MiB", "memory that nobody else has, MiB", "open files", "threads")

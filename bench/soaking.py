@@ -44,6 +44,9 @@ _SECONDS_TO_CONNECT, _SECONDS_TO_ANSWER = 10, 30
 ANSWERED, CANCELLED, WRONG = "answered", "cancelled by the client", "answered wrong"
 READ, LEFT, CUT = "streams read to their end", "streams left half-read", "connections cut"
 LOST = "lost with their connection"
+_UNSENT = "Internal error from Core"
+"""What gRPC's client says, with the code INTERNAL, of a message to a call that was over when it was to be sent. No
+server sends it: what this one says of its own faults has another text."""
 
 Channel = Any
 Call = Any
@@ -67,7 +70,8 @@ class Soak:
         seconds: how long.
         callers: connections with unary calls, and as many with streams.
         random: where all chance comes from.
-        outcomes: what became of calls and messages of streams, by name; of what failed otherwise, gRPC's code.
+        outcomes: what became of calls and messages of streams, by name; of what failed otherwise, gRPC's code and
+            what it says of it.
     """
 
     singles: Sequence[bytes]
@@ -180,7 +184,9 @@ class Soak:
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             # InvalidStateError says only that the call is over; its status says why.
             code = await call.code()
-            self.outcomes[LOST if code == grpc.StatusCode.UNAVAILABLE else code.name] += 1
+            details = await call.details()
+            lost = code == grpc.StatusCode.UNAVAILABLE or details == _UNSENT
+            self.outcomes[LOST if lost else f"{code.name}: {details}"] += 1
 
     def _note(self, drawn: _Drawn, response: bytes) -> None:
         try:
