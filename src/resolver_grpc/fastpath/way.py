@@ -135,9 +135,11 @@ class FastWay:
             self._facts = facts
             self._judges = {}
         asked = sender, personal_content, role
-        if asked not in self._judges:
-            self._judges[asked] = self._make_judge(facts, sender, role, PERSONAL_CONTENT if personal_content else 0)
-        return self._judges[asked]
+        judge = self._judges.get(asked)
+        if judge is None:
+            extra = PERSONAL_CONTENT if personal_content else 0
+            judge = self._judges[asked] = self._make_judge(facts, sender, role, extra)
+        return judge
 
     def _make_judge(self, facts: FactSets, sender: Sender, role: Role, extra: int) -> Judge:
         policy = _compiled(sender, role)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resolver_grpc.errors import ResolverError
@@ -31,17 +30,19 @@ if TYPE_CHECKING:
     from resolver_grpc.fastpath._kernel import Batch
 
 
-@dataclass(frozen=True, slots=True)
 class FastBatches:
     """Answers requests from one snapshot.
 
-    Attributes:
+    Args:
         plain: answers the plain way.
         way: the fast way through the same snapshot's index.
     """
 
-    plain: Batches
-    way: FastWay
+    def __init__(self, plain: Batches, way: FastWay) -> None:
+        self.plain = plain
+        self.way = way
+        # What a response says beside its decisions, which it ends with, is the same in all of them.
+        self._ending = plain.response().SerializeToString()
 
     @property
     def as_of(self) -> int | None:
@@ -87,7 +88,7 @@ class FastBatches:
             written.append(batch.write(judge, others, handles))
             told.add_counts(*batch.counts())
             done += rows
-        response = b"".join([*written, self.plain.response().SerializeToString()])
+        response = b"".join([*written, self._ending])
         return Answer(response, sender.id, batch.shipment_id.decode(), told)
 
     def _plainly(  # noqa: PLR0913, PLR0917 - what the plain way is asked with, and where it counts

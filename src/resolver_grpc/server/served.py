@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -134,7 +134,10 @@ class Refusal(NamedTuple):
 
 
 class Held:
-    """An open snapshot, and how many batches are being answered from it; used on the event loop alone."""
+    """An open snapshot, and how many batches are being answered from it; used on the event loop alone.
+
+    In a ``with`` block it stays open while a batch is answered from it, however often that one lets others go first.
+    """
 
     def __init__(self, served: Served) -> None:
         self.served = served
@@ -142,17 +145,17 @@ class Held:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    @contextmanager
-    def batch(self) -> Iterator[Served]:
-        """Holds the snapshot open while a batch is answered from it, however often that one lets others go first."""
+    def __enter__(self) -> Served:
+        """Begins a batch."""
         self._batches += 1
         self._idle.clear()
-        try:
-            yield self.served
-        finally:
-            self._batches -= 1
-            if not self._batches:
-                self._idle.set()
+        return self.served
+
+    def __exit__(self, *_raised: object) -> None:
+        """Ends one."""
+        self._batches -= 1
+        if not self._batches:
+            self._idle.set()
 
     async def close(self) -> None:
         """Waits for the batches under way, then closes; asks for no batch to begin any more."""
@@ -193,7 +196,7 @@ class InService:
 
     def batch(self) -> AbstractContextManager[Served]:
         """Holds what is served now, so that the whole of a batch is answered from it."""
-        return self._held.batch()
+        return self._held
 
     def swap(self, served: Served) -> Held:
         """Serves another snapshot from the next batch on.
