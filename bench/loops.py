@@ -93,12 +93,15 @@ class Run:
     def __post_init__(self) -> None:
         self._places = itertools.cycle(range(len(self.messages)))
 
-    async def send(self, target: str, look: Callable[[], Result]) -> tuple[Window, Result, Result]:
+    async def send(
+        self, target: str, look: Callable[[], Result], credentials: grpc.ChannelCredentials | None = None
+    ) -> tuple[Window, Result, Result]:
         """Sends load to a server.
 
         Args:
             target: ``HOST:PORT``.
             look: called as measuring begins and as it ends.
+            credentials: what is shown to it; None in the clear.
 
         Returns:
             The time that was measured, and what the two looks gave.
@@ -107,7 +110,7 @@ class Run:
             ConfigurationError: nobody answers there.
         """
         async with AsyncExitStack() as ends:
-            made = (grpc.aio.insecure_channel(target, options=_OPTIONS) for _ in range(self.plan.streams))
+            made = (_open_channel(target, credentials) for _ in range(self.plan.streams))
             channels = [await ends.enter_async_context(channel) for channel in made]
             await _connect(channels, target)
             begin = time.perf_counter()
@@ -228,6 +231,12 @@ class Run:
         self.answers.append(Answer(sent.due, sent.sent, time.perf_counter()))
         if len(self.kept) < _KEPT and len(self.answers) % _KEPT_OF == 1:
             self.kept.append((sent.place, response))
+
+
+def _open_channel(target: str, credentials: grpc.ChannelCredentials | None) -> Channel:
+    if credentials:
+        return grpc.aio.secure_channel(target, credentials, options=_OPTIONS)
+    return grpc.aio.insecure_channel(target, options=_OPTIONS)
 
 
 async def _connect(channels: list[Channel], target: str) -> None:

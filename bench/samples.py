@@ -97,7 +97,8 @@ def take_sample(server: Running, messages: Sequence[bytes], plan: Plan, check: C
     # The client's own pauses would be taken for the server's.
     gc.collect()
     gc.freeze()
-    window, before, after = run_on_loop(run.send(server.address, lambda: _look(server.pid, workers)))
+    sending = run.send(server.address, lambda: _look(server.pid, workers), server.credentials)
+    window, before, after = run_on_loop(sending)
     for place, response in run.kept:
         check(messages[place], response)
     if errors := {code: count for code, count in run.errors.items() if count}:

@@ -13,7 +13,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+import grpc
 
 from country import write_country
 from nation.persons import REGISTER_DATE
@@ -22,6 +24,9 @@ from resolver_grpc.build.schema import TABLES
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.key_file import create_key_file
 from resolver_grpc.model import Kind
+
+if TYPE_CHECKING:
+    from guards import Guards
 
 AS_OF = f"{REGISTER_DATE}T11:00:00Z"
 """Noon on the day of a country's register: whatever the day of the benchmark, the answers are the same."""
@@ -47,11 +52,13 @@ class Running(NamedTuple):
         address: ``HOST:PORT``.
         pid: its process; 0 where that is not known.
         complaints: the warnings and errors that it has logged since it started; the first of them where they are many.
+        credentials: what its callers show; None where it listens in the clear.
     """
 
     address: str
     pid: int
     complaints: Sequence[str] = ()
+    credentials: grpc.ChannelCredentials | None = None
 
 
 def make_site(mailboxes: int, seed: int, folder: Path) -> Site:
@@ -88,21 +95,23 @@ def write_senders(path: Path) -> None:
 
 
 @contextmanager
-def serving(site: Site, options: Sequence[str] = ()) -> Iterator[Running]:
+def serving(site: Site, options: Sequence[str] = (), guards: Guards | None = None) -> Iterator[Running]:
     """Starts ``resolver-grpc serve`` on a free port of the loopback, and ends it when the block ends.
 
     Args:
         site: what to serve, as of ``AS_OF``.
         options: further words for the command.
+        guards: what it is guarded with; in the clear unless told.
 
     Raises:
         ConfigurationError: the server did not start; says what it said.
     """
-    words: list[str | Path] = [_COMMAND, "serve", "--insecure", "--listen", "127.0.0.1:0", "--as-of", AS_OF]
+    words: list[str | Path] = [_COMMAND, "serve", "--listen", "127.0.0.1:0", "--as-of", AS_OF]
     words += ["--snapshot", site.snapshot, "--keys", site.keys, "--senders", site.senders, *options]
+    words += guards.options if guards else ["--insecure"]
     with ended(subprocess.Popen(words, stderr=subprocess.PIPE, text=True, encoding="utf-8")) as process:
         log = _await_address(process)
-        yield Running(log.address, process.pid, log.complaints)
+        yield Running(log.address, process.pid, log.complaints, guards.credentials if guards else None)
 
 
 @contextmanager

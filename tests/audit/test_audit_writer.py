@@ -1,6 +1,7 @@
 """Group commit: who waits for what, and what becomes of those who wait when nothing can be written."""
 
 import asyncio
+import gc
 import threading
 
 import pytest
@@ -32,9 +33,9 @@ def test_batches_that_end_meanwhile_share_the_next_write(tmp_path):
 
     async def run():
         writer = AuditWriter(one, lambda _fault: None)
-        first = asyncio.create_task(writer.write(record(0)))
+        first = asyncio.ensure_future(writer.write(record(0)))
         await asyncio.sleep(0)
-        others = [asyncio.create_task(writer.write(record(number))) for number in range(1, 65)]
+        others = [asyncio.ensure_future(writer.write(record(number))) for number in range(1, 65)]
         await asyncio.sleep(0)
         gate.open.set()
         await asyncio.gather(first, *others)
@@ -52,7 +53,7 @@ def test_a_caller_that_has_gone_keeps_nobody_waiting(tmp_path):
 
     async def run():
         writer = AuditWriter(one, lambda _fault: None)
-        calls = [asyncio.create_task(writer.write(record(number))) for number in range(3)]
+        calls = [asyncio.ensure_future(writer.write(record(number))) for number in range(3)]
         await asyncio.sleep(0)
         calls[1].cancel()
         gate.open.set()
@@ -129,3 +130,22 @@ def test_a_quiet_audit_makes_its_checkpoint_all_the_same(tmp_path):
 
     asyncio.run(run())
     assert faults_of(tmp_path) == []
+
+
+def test_a_failure_that_nobody_waited_for_is_no_news_for_the_log(tmp_path):
+    """Whoever asked for the batch may have gone by then; asyncio would write a traceback of its own."""
+    folder, told = tmp_path / "audit", []
+    folder.mkdir()
+
+    async def run():
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context))
+        writer = AuditWriter(chain(folder), lambda _fault: None)
+        folder.rename(tmp_path / "away")
+        left = writer.write(record(1))
+        await asyncio.wait([left])
+        del left
+        gc.collect()
+        await writer.close()
+
+    asyncio.run(run())
+    assert told == []

@@ -49,17 +49,17 @@ class AuditWriter:
         if self._fault:
             raise AuditError(_SENTENCE)
 
-    async def write(self, record: Record) -> None:
-        """Writes a record; once it returns the record is on the disk.
+    def write(self, record: Record) -> asyncio.Future[None]:
+        """Begins to write a record.
 
-        Raises:
-            AuditError: it can't be written.
+        Returns:
+            What ends once the record is on the disk, or raises an ``AuditError`` where it can't be written.
         """
         written = asyncio.get_running_loop().create_future()
         self._waiting.append((record, written))
         if not self._committing:
             self._committing = asyncio.create_task(self._commit_all())
-        await written
+        return written
 
     async def check_up(self) -> None:
         """Looks whether a failed audit can be written again, and makes a checkpoint that is overdue."""
@@ -106,3 +106,5 @@ def _settle(written: asyncio.Future[None], *, is_written: bool) -> None:
         written.set_result(None)
     else:
         written.set_exception(AuditError(_SENTENCE))
+        # Whoever waited may have gone: asyncio is not to write to the log that nobody asked.
+        written.exception()

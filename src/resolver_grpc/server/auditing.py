@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -77,8 +77,8 @@ class Auditing:
         """
         self._writer.check()
 
-    async def record_answer(self, answer: Answer, served: Served, judged: int, caller: Caller) -> None:
-        """Records an answered batch; its answer may leave once this returns.
+    def record_answer(self, answer: Answer, served: Served, judged: int, caller: Caller) -> Awaitable[None]:
+        """Begins to record an answered batch.
 
         Args:
             answer: what it came to.
@@ -86,13 +86,13 @@ class Auditing:
             judged: the instant that its queries were judged at, in seconds of UTC.
             caller: who asked.
 
-        Raises:
-            AuditError: it can't be recorded.
+        Returns:
+            What ends once the answer may leave, or raises an ``AuditError`` where it can't be recorded.
         """
         shipment = self._keys.hash_shipment(answer.sender_id, answer.shipment_id)
         record = _record(served, judged, caller)
         told = answer.told
-        await self._writer.write(
+        return self._writer.write(
             replace(record, sender_id=answer.sender_id, shipment=shipment, counts=told.counts, targets=told.targets)
         )
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import NoReturn
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Final, NamedTuple, NoReturn
 
 import grpc
 from structlog.typing import FilteringBoundLogger
 
 from resolver_grpc.server.access import Caller
+from resolver_grpc.server.ahead import work_ahead
 from resolver_grpc.server.answer import Answer, Steps
 from resolver_grpc.server.auditing import Auditing
 from resolver_grpc.server.faults import fault_of
@@ -24,6 +26,23 @@ from resolver_grpc.v1.resolver_service_pb2 import DESCRIPTOR
 SERVICE_NAME = DESCRIPTOR.services_by_name["ResolverService"].full_name
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
+
+_MOST_AHEAD: Final = 8
+"""Batches of a stream that are answered and not told yet: a sync of the audit takes as long as a few of 1,000."""
+
+
+class _Taken(NamedTuple):
+    """A batch that is answered and may not be told yet.
+
+    Attributes:
+        answer: what it came to.
+        begun: when it was taken up, in seconds that only ever grow.
+        recorded: ends once it is recorded; None where nothing is.
+    """
+
+    answer: Answer
+    begun: float
+    recorded: Awaitable[None] | None
 
 
 class ResolverService:
@@ -64,18 +83,13 @@ class ResolverService:
 
     async def resolve_batch(self, request: bytes, context: Context) -> bytes:
         """Resolves one batch."""
-        begun = time.perf_counter()
-        try:
-            answer = await self._resolve(request, admitted_caller())
-        except Exception as error:  # noqa: BLE001 - no exception's text may leave
-            await self._refuse(error, context)
-        self._metrics.note_batch(answer.told.counts, time.perf_counter() - begun)
-        return answer.response
+        return await self._tell(await self._take_up(request), context)
 
     async def resolve_stream(self, requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
-        """Resolves batch after batch, each with one response, in order."""
-        async for request in requests:
-            yield await self.resolve_batch(request, context)
+        """Resolves batch after batch, each with one response, in order; while one is recorded the next is resolved."""
+        async with aclosing(work_ahead(requests, self._take_up, _MOST_AHEAD)) as taken_up:
+            async for taken in taken_up:
+                yield await self._tell(taken, context)
 
     async def get_server_info(self, request: bytes, context: Context) -> bytes:
         """Tells limits, snapshot and versions."""
@@ -85,16 +99,35 @@ class ResolverService:
         except Exception as error:  # noqa: BLE001 - no exception's text may leave
             await self._refuse(error, context)
 
-    async def _resolve(self, request: bytes, caller: Caller) -> Answer:
-        """Answers a batch, which is recorded before its answer leaves."""
+    async def _take_up(self, request: bytes) -> _Taken | Exception:
+        """Resolves a batch, and begins to record it; or tells why it is refused."""
+        begun = time.perf_counter()
+        try:
+            answer, recorded = await self._resolve(request, admitted_caller())
+        except Exception as error:  # noqa: BLE001 - it is told in its turn
+            return error
+        return _Taken(answer, begun, recorded)
+
+    async def _tell(self, taken: _Taken | Exception, context: Context) -> bytes:
+        """Gives a batch's response, once it is recorded; or refuses it."""
+        if isinstance(taken, Exception):
+            await self._refuse(taken, context)
+        try:
+            if taken.recorded:
+                await taken.recorded
+        except Exception as error:  # noqa: BLE001 - no exception's text may leave
+            await self._refuse(error, context)
+        self._metrics.note_batch(taken.answer.told.counts, time.perf_counter() - taken.begun)
+        return taken.answer.response
+
+    async def _resolve(self, request: bytes, caller: Caller) -> tuple[Answer, Awaitable[None] | None]:
+        """Answers a batch; gives what is to be waited for before the answer may leave, if there is anything."""
         if self._audit:
             self._audit.check()
         with self._in_service.batch() as served:
             instant = self._clock()
             answer = await self._answer(request, served, instant, caller)
-        if self._audit:
-            await self._audit.record_answer(answer, served, instant, caller)
-        return answer
+        return answer, self._audit.record_answer(answer, served, instant, caller) if self._audit else None
 
     async def _answer(self, request: bytes, served: Served, instant: int, caller: Caller) -> Answer:
         """Takes the steps of an answer; what it is refused for is recorded before it is raised."""
