@@ -31,7 +31,8 @@ def test_all_that_was_acknowledged_is_there_however_often_it_is_killed(nursery, 
         assert faults_of(folder) == []
     acknowledged = sorted(int(line) for line in told.read_bytes().split(b"\n")[:-1])
     written = numbers_in(folder)
-    assert len(acknowledged) > 300
+    # However slow the disk is; a quick one takes hundreds in that time.
+    assert len(acknowledged) >= STARTS
     assert not set(acknowledged) - set(written)
     assert len(set(written)) == len(written)
     assert len(list_chains(folder)) <= STARTS

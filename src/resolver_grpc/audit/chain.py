@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from resolver_grpc.audit.chain_file import ChainFile
-from resolver_grpc.audit.naming import End, chain_name, format_time, utc_day
+from resolver_grpc.audit.naming import End, chain_name, end_of_day, format_time
 from resolver_grpc.audit.record import Body, Record, record_body
 from resolver_grpc.audit.sealing import AuditKeys
 from resolver_grpc.audit.succession import find_ends
@@ -64,6 +64,7 @@ class Chain:
         for name in unfit:
             tell(News.UNFIT, End(name, 0, ""))
         self._file: ChainFile | None = None
+        self._until = 0.0
         self._unchecked = 0
         self._checked_at = self._started
         self._current(self._started)
@@ -119,7 +120,7 @@ class Chain:
         """The file of the day; begins it if need be."""
         if file := self._file:
             is_in_place = file.is_in_place()
-            if is_in_place and utc_day(now) <= file.day:
+            if is_in_place and now < self._until:
                 return file
             if is_in_place:
                 self._end(file, now)
@@ -128,6 +129,7 @@ class Chain:
             self._ends, self._file = [file.end], None
             file.release()
         self._file = file = self._begin(now)
+        self._until = end_of_day(now)
         self._ends, self._unchecked, self._checked_at = [], 0, now
         return file
 

@@ -14,7 +14,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
-from resolver_grpc.audit.naming import OPENING_SUFFIX, End, day_of, head_name
+from resolver_grpc.audit.naming import OPENING_SUFFIX, End, head_name
 from resolver_grpc.audit.record import Body
 from resolver_grpc.audit.sealing import NO_SEAL, seal_line
 
@@ -52,7 +52,7 @@ class ChainFile:
             # The head comes first: its name, which nobody else can have, keeps the other one.
             self._head = _create(folder / head_name(name), undone)
             # Where a failed line was taken back the next one begins.
-            self._file = _create(opened_path, undone, os.O_APPEND)
+            self._file = _create(opened_path, undone, os.O_APPEND | os.O_DSYNC)
             fcntl.flock(self._file, fcntl.LOCK_EX)
             self.append([opening])
             os.fsync(self._head)
@@ -67,17 +67,12 @@ class ChainFile:
             raise
 
     @property
-    def day(self) -> str:
-        """The day that it is of."""
-        return day_of(self.name)
-
-    @property
     def end(self) -> End:
         """Where it ends by now."""
         return End(self.name, self._sequence, self._seal.hex())
 
     def append(self, bodies: Sequence[Body]) -> None:
-        """Writes lines and syncs them.
+        """Writes lines; each write is synced before it returns.
 
         Raises:
             OSError: they couldn't be written, or the head couldn't be told of them.
@@ -91,7 +86,6 @@ class ChainFile:
         try:
             self._is_soiled = True
             _write_all(self._file, text)
-            os.fdatasync(self._file)
             self._is_soiled = False
         finally:
             if self._is_soiled:

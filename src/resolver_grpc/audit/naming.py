@@ -15,6 +15,7 @@ CHAIN_SUFFIX: Final = ".jsonl"
 HEAD_SUFFIX: Final = ".head"
 OPENING_SUFFIX: Final = ".opening"
 
+_SECONDS_OF_A_DAY: Final = 86_400
 _CHAIN_NAME: Final = re.compile(r"audit-([0-9]{8})-([0-9]{1,9})-[0-9]{12}\.jsonl")
 
 
@@ -60,9 +61,9 @@ def worker_of(name: str) -> int:
     return int(found[2]) if found else 0
 
 
-def utc_day(instant: float) -> str:
-    """The day ``YYYY-MM-DD`` of an instant, in UTC."""
-    return f"{datetime.fromtimestamp(instant, UTC):%Y-%m-%d}"
+def end_of_day(instant: float) -> float:
+    """The instant at which an instant's day ends, in UTC, where all days are alike."""
+    return (instant // _SECONDS_OF_A_DAY + 1) * _SECONDS_OF_A_DAY
 
 
 def format_time(instant: float) -> str:
