@@ -81,6 +81,48 @@ class AuditError(ResolverError):
     reason = "AUDIT_UNAVAILABLE"
 
 
+class BudgetFileError(ResolverError):
+    """A file of budgets that can't be read or written, or is none."""
+
+    reason = "BUDGETS_UNAVAILABLE"
+
+
+class OverBudgetError(ResolverError):
+    """A sender that has used up one of its budgets; each subclass is one of them.
+
+    Args:
+        message: see ``ResolverError``.
+        sender_id: the sender, for the audit.
+        retry_after: seconds until it may ask again.
+        **metadata: see ``ResolverError``.
+    """
+
+    reason = "OVER_BUDGET"
+
+    def __init__(self, message: str, *, sender_id: str = "", retry_after: float = 0.0, **metadata: str | int) -> None:
+        super().__init__(message, **metadata)
+        self.sender_id = sender_id
+        self.retry_after = retry_after
+
+
+class RateExceededError(OverBudgetError):
+    """A sender that asks for more queries a second than it may."""
+
+    reason = "RATE_EXCEEDED"
+
+
+class MissesSpentError(OverBudgetError):
+    """A sender that asked for as many recipients who are not found as it may in a day."""
+
+    reason = "MISSES_SPENT"
+
+
+class AddressesSpentError(OverBudgetError):
+    """A sender that asked for as many addresses as it may in a day."""
+
+    reason = "ADDRESSES_SPENT"
+
+
 class TableError(ResolverError):
     """An input table that can't be read as what it should be."""
 

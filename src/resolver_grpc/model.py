@@ -199,6 +199,20 @@ class Decision(NamedTuple):
     targets: tuple[Target, ...] = ()
 
 
+class Limits(NamedTuple):
+    """What a sender may use up (domain rules, section 8); the defaults are for a sender of letters, not of bulk.
+
+    Attributes:
+        daily_misses: distinct queries a Danish day that intake sees as NOT_FOUND or HELD_FOR_SENDER.
+        daily_addresses: distinct ADDRESS queries a Danish day.
+        queries_per_second: queries a second, over time.
+    """
+
+    daily_misses: int = 10_000
+    daily_addresses: int = 2_000
+    queries_per_second: int = 1_000
+
+
 @dataclass(frozen=True, slots=True)
 class Sender:
     """A company or an authority that was onboarded (domain rules, section 6).
@@ -213,6 +227,7 @@ class Sender:
         hold: its letters may wait for enrolment.
         fallback: REJECT or LETTER, for what can't be delivered digitally.
         kinds: the kinds of query it may use.
+        limits: its budgets.
     """
 
     id: str
@@ -224,6 +239,7 @@ class Sender:
     hold: bool = False
     fallback: Route = Route.REJECT
     kinds: frozenset[Kind] = field(default_factory=frozenset)
+    limits: Limits = Limits()
 
 
 @unique

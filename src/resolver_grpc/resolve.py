@@ -15,18 +15,32 @@ from typing import NamedTuple
 from pyroaring import FrozenBitMap
 
 from resolver_grpc.asking import Asked, Asking
+from resolver_grpc.canonical.query import BadFieldError
 from resolver_grpc.errors import NotYetValidError
 from resolver_grpc.handles import Handles, NamedOwner
 from resolver_grpc.index.reader import FactSets, Index
 from resolver_grpc.keys import IndexKeys
 from resolver_grpc.model import Decision, Fact, Kind, Query, Relation, Role, Route, Sender, SenderClass, Target
-from resolver_grpc.policy.disclosure import tells_numbers, tells_targets, told
+from resolver_grpc.policy.disclosure import MISSES, tells_numbers, tells_targets, told
 from resolver_grpc.policy.reach import condition, reachable
 from resolver_grpc.policy.table import Candidates, Facts, Outcome, reaches_resident
 
 _REACHING = frozenset({Route.MAILBOX, Route.FORWARD})
 _SOMEBODY = 0
 """Whom a miss looks at, as a hit looks at its owner."""
+
+
+@dataclass(slots=True)
+class Counted:
+    """What budgets count of a batch: keys, one or several in a row, in any order and maybe twice.
+
+    Attributes:
+        misses: of the queries that intake would see as NOT_FOUND or HELD_FOR_SENDER, whoever asks.
+        addresses: of the ADDRESS queries that could be read, whatever became of them.
+    """
+
+    misses: list[bytes] = field(default_factory=list)
+    addresses: list[bytes] = field(default_factory=list)
 
 
 class _Caller(NamedTuple):
@@ -85,6 +99,7 @@ class Resolver:
         *,
         personal_content: bool = False,
         role: Role = Role.DELIVERY,
+        counted: Counted | None = None,
     ) -> list[Decision]:
         """Decides each query of a batch.
 
@@ -94,6 +109,7 @@ class Resolver:
             instant: seconds of UTC; all are judged at this one.
             personal_content: whether the letters hold personal content.
             role: the caller's, which decides what it is told.
+            counted: takes what budgets count, where they do.
 
         Returns:
             One decision for each query, in their order.
@@ -111,6 +127,8 @@ class Resolver:
             else _Judged(Outcome(Route.REJECT, ask.reason), field=ask.field)
             for ask in asked
         ]
+        if counted is not None:
+            _count(counted, asked, judged)
         return self._tell(judged, caller)
 
     def check_instant(self, instant: int) -> None:
@@ -138,7 +156,7 @@ class Resolver:
             can_be_posted=addressing.can_be_posted,
             personal_content=caller.personal_content,
             several_roads=asked.several_roads or self._at_several_addresses(addressing.kind, candidates),
-            candidates=_count(asked.way, candidates, day.facts),
+            candidates=_how_many(asked.way, candidates, day.facts),
             came_from=asked.way if addressing.handle else None,
         )
         if addressing.kind is Kind.ADDRESS:
@@ -189,7 +207,7 @@ class Resolver:
         return Target(self._index.number(ordinal), address, handle)
 
 
-def _count(way: Kind, candidates: list[int], facts: FactSets) -> Candidates:
+def _how_many(way: Kind, candidates: list[int], facts: FactSets) -> Candidates:
     if not candidates:
         return Candidates.NONE
     contested = way is Kind.EMAIL and any(ordinal in facts[Fact.CONTESTED] for ordinal in candidates)
@@ -206,3 +224,13 @@ def _with_owner(query_facts: Facts, ordinal: int, facts: FactSets, sender: Sende
         subscribed=ordinal in facts[Relation.SUBSCRIBED.to(sender.id)],
         forwarding=ordinal in facts[Fact.FORWARDING],
     )
+
+
+def _count(counted: Counted, asked: Sequence[Asked | BadFieldError], judged: Sequence[_Judged]) -> None:
+    """Notes the keys of what budgets count; a query that can't be read has none, and tells nothing."""
+    for ask, one in zip(asked, judged, strict=True):
+        if isinstance(ask, Asked):
+            if one.outcome.reason in MISSES:
+                counted.misses.append(ask.key)
+            if ask.addressing.kind is Kind.ADDRESS:
+                counted.addresses.append(ask.key)

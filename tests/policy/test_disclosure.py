@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from resolver_grpc.model import Kind, Reason, Role, Route, Sender, SenderClass
+from resolver_grpc.policy.disclosure import MISSES as COUNTED
 from resolver_grpc.policy.disclosure import tells_numbers, tells_targets, told
 from resolver_grpc.policy.table import Candidates, Facts, decide
 
@@ -84,3 +85,10 @@ def test_numbers_are_delivery_s_and_an_address_has_no_targets_for_intake():
 def test_roles_that_resolve_nothing_are_told_no_more_than_intake():
     for facts, role in itertools.product(FACTS[::7], (Role.REGISTRAR, Role.OPERATOR)):
         assert told(facts, SENDERS[0], role) == told(facts, SENDERS[0], Role.INTAKE)
+
+
+def test_a_miss_is_what_intake_sees_as_one_whoever_is_told():
+    """Budgets count the same whichever role asks."""
+    for facts, sender in itertools.product(FACTS, SENDERS):
+        is_miss = told(facts, sender, Role.INTAKE).reason in MISSES
+        assert [told(facts, sender, role).reason in COUNTED for role in Role] == [is_miss] * len(Role)

@@ -10,6 +10,7 @@ is read. The memories of words are bounded and of a fixed shape: four places for
 asked for lately gives way.
 """
 
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
@@ -60,6 +61,7 @@ cdef class Batch:
     cdef Py_ssize_t room
     cdef Py_ssize_t first
     cdef Py_ssize_t done
+    cdef Py_ssize_t keyed  # how many of the slice's rows have a key
     cdef Py_ssize_t targets  # of the slice's rows that the kernel writes
 
     def __cinit__(self, Kernel kernel not None, bytes request, Py_ssize_t most):
@@ -159,9 +161,9 @@ cdef class Batch:
         if judge.owner_flags.shape[0] != pages.owners:
             raise ValueError("the judge is of another index")
         self.first, self.judge = first, None
-        self.done = self.targets = 0
+        self.done = self.targets = self.keyed = 0
         fast = self.make_keys(min(self.count - first, ROWS), pages)
-        self.judge = judge
+        self.judge, self.keyed = judge, fast
         with nogil:
             probe(pages, self.fast, self.keys, fast)
             sound = settle(pages, self.fast, self.keys, fast)
@@ -169,7 +171,7 @@ cdef class Batch:
                 decide(judge, self.fast, fast)
         wanted = self.reach_everyone(pages, judge, fast) if sound else None
         if wanted is None:
-            self.done = 0
+            self.done = self.keyed = 0
             raise SnapshotError("A slot of the index leads nowhere; publish the snapshot again.")
         return self.done, self.take_stock(), wanted
 
@@ -378,3 +380,35 @@ cdef class Batch:
             code = met[number]
             counts[code // REASONS, code % REASONS] = tally[code]
         return counts, self.targets
+
+    def counted(self, const uint8_t[::1] missed not None):
+        """Gathers the keys of the slice's rows that the kernel decided and that budgets count.
+
+        Args:
+            missed: by reason, whether it is that of a miss.
+
+        Returns:
+            The keys of the misses, and those of the rows for everyone, one after the other.
+
+        Raises:
+            ValueError: nothing was decided yet, or a reason is not told of.
+        """
+        if self.judge is None or missed.shape[0] != REASONS:
+            raise ValueError("nothing was decided yet, or a reason is not told of")
+        cdef bytes misses = PyBytes_FromStringAndSize(NULL, self.keyed * KEY)
+        cdef bytes for_everyone = PyBytes_FromStringAndSize(NULL, self.keyed * KEY)
+        cdef uint8_t *miss = misses
+        cdef uint8_t *everyone = for_everyone
+        cdef Py_ssize_t number, miss_size = 0, everyone_size = 0
+        cdef Row *row
+        for number in range(self.keyed):
+            row = self.fast[number]
+            if row.state != FAST:
+                continue
+            if missed[row.reason]:
+                memcpy(miss + miss_size, self.keys + number * KEY, KEY)
+                miss_size += KEY
+            if row.recipe.everyone:
+                memcpy(everyone + everyone_size, self.keys + number * KEY, KEY)
+                everyone_size += KEY
+        return misses[:miss_size], for_everyone[:everyone_size]

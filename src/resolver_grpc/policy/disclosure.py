@@ -14,6 +14,8 @@ from resolver_grpc.policy.table import Candidates, Facts, Outcome, decide, fallb
 
 HIDDEN: Final = frozenset({Reason.OPTED_OUT, Reason.NOT_SUBSCRIBED})
 """Reasons that only somebody with a mailbox gives cause for, and who did not agree to its being known."""
+MISSES: Final = HIDDEN | {Reason.NOT_FOUND, Reason.HELD_FOR_SENDER}
+"""Reasons, whoever is told them, that to intake are NOT_FOUND or HELD_FOR_SENDER: what budgets count as a miss."""
 
 
 def told(facts: Facts, sender: Sender, role: Role) -> Outcome:

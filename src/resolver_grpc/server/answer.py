@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
 from resolver_grpc.model import Decision
+from resolver_grpc.resolve import Counted
 
 
 @dataclass(slots=True)
@@ -19,10 +20,13 @@ class Tally:
     Attributes:
         counts: queries by the numbers of route and reason.
         targets: how many targets their decisions have.
+        counted: what budgets count of them.
     """
 
     counts: dict[tuple[int, int], int] = field(default_factory=dict)
     targets: int = 0
+    # Each way in an order of its own.
+    counted: Counted = field(default_factory=Counted, compare=False)
 
     def add_decisions(self, decisions: Iterable[Decision]) -> None:
         """Counts what the plain way decided."""
@@ -37,6 +41,11 @@ class Tally:
         for outcome, count in counts.items():
             self.counts[outcome] = self.counts.get(outcome, 0) + count
         self.targets += targets
+
+    def add_counted(self, misses: bytes, addresses: bytes) -> None:
+        """Adds the keys that the kernel gathered, of 16 bytes each."""
+        self.counted.misses.append(misses)
+        self.counted.addresses.append(addresses)
 
 
 class Answer(NamedTuple):

@@ -18,6 +18,7 @@ from resolver_grpc.policy import POLICY_VERSION
 from resolver_grpc.resolve import Resolver
 from resolver_grpc.server.answer import Answer, Steps, Tally
 from resolver_grpc.server.counting import count_queries
+from resolver_grpc.server.metering import UNMETERED, Meter
 from resolver_grpc.snapshot.manifest import Manifest
 from resolver_grpc.v1.decision_pb2 import Decision as DecisionRow
 from resolver_grpc.v1.decision_pb2 import Reason as ReasonNumber
@@ -60,7 +61,9 @@ class Batches:
         """Resolves one request at once, in any sender's name, and gives the response; see ``steps``."""
         return finish(self.steps(request, instant, for_any_sender, role)).response
 
-    def steps(self, request: bytes, instant: int, may_act_for: MayActFor, role: Role) -> Steps:
+    def steps(
+        self, request: bytes, instant: int, may_act_for: MayActFor, role: Role, meter: Meter = UNMETERED
+    ) -> Steps:
         """Resolves one request, some queries at a time.
 
         Args:
@@ -68,6 +71,7 @@ class Batches:
             instant: seconds of UTC, at which every query is judged.
             may_act_for: whether the caller may ask in a sender's name.
             role: the caller's, which decides what it is told.
+            meter: keeps the sender's budgets.
 
         Returns:
             The answer, by steps of about half a millisecond.
@@ -77,6 +81,8 @@ class Batches:
             TooManyQueriesError: it holds more than ``MAX_QUERIES`` queries.
             UnknownSenderError: its sender was never onboarded, or is none that the caller may act for.
             NotYetValidError: the instant lies before the snapshot's register date.
+            OverBudgetError: the sender has used up a budget, before this request or by it.
+            BudgetFileError: budgets can't be kept.
         """
         queries_held = count_queries(request)
         if queries_held > MAX_QUERIES:
@@ -87,16 +93,18 @@ class Batches:
         sender = self.sender(message.sender_id, may_act_for)
         queries: Sequence[Query] = message.queries
         self.resolver.check_instant(instant)
+        meter.admit(sender, len(queries))
         response, told = self.response(), Tally()
         for first in range(0, len(queries), QUERIES_AT_ONCE):
             if first:
                 yield
             some = queries[first : first + QUERIES_AT_ONCE]
             decisions = self.resolver.resolve(
-                some, sender, instant, personal_content=message.personal_content, role=role
+                some, sender, instant, personal_content=message.personal_content, role=role, counted=told.counted
             )
             response.decisions.extend(map(decision_row, some, decisions))
             told.add_decisions(decisions)
+        meter.settle(sender, told.counted)
         return Answer(response.SerializeToString(), sender.id, message.shipment_id, told)
 
     def sender(self, sender_id: str, may_act_for: MayActFor) -> Sender:

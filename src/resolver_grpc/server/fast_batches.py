@@ -6,12 +6,12 @@ What is unusual about the whole request is the plain way's, too: it words every 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from resolver_grpc.errors import ResolverError
+from resolver_grpc.errors import BudgetFileError, OverBudgetError, ResolverError
 from resolver_grpc.fastpath.way import FastWay
 from resolver_grpc.model import Query, Role, Sender
+from resolver_grpc.policy.disclosure import MISSES
 from resolver_grpc.server.answer import Answer, Steps, Tally
 from resolver_grpc.server.batch import (
     MAX_QUERIES,
@@ -24,10 +24,14 @@ from resolver_grpc.server.batch import (
     parse_message,
 )
 from resolver_grpc.server.counting import frame_queries
+from resolver_grpc.server.metering import UNMETERED, Meter
 from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchRequest
 
 if TYPE_CHECKING:
     from resolver_grpc.fastpath._kernel import Batch
+
+_REASONS: Final = 128
+_MISSED: Final = bytes(reason in MISSES for reason in range(_REASONS))
 
 
 class FastBatches:
@@ -58,18 +62,25 @@ class FastBatches:
         """Resolves one request at once, in any sender's name, and gives the response; see ``Batches``."""
         return finish(self.steps(request, instant, for_any_sender, role)).response
 
-    def steps(self, request: bytes, instant: int, may_act_for: MayActFor, role: Role) -> Steps:
+    def steps(
+        self, request: bytes, instant: int, may_act_for: MayActFor, role: Role, meter: Meter = UNMETERED
+    ) -> Steps:
         """Resolves one request, some queries at a time; see ``Batches``."""
         batch = self.way.batch(request, MAX_QUERIES)
         sender = self.senders.get(batch.sender_id.decode()) if batch.usual else None
         if sender and may_act_for(sender.id):
-            with suppress(ResolverError):
-                return (yield from self._resolve(batch, sender, role, instant))
+            try:
+                return (yield from self._resolve(batch, sender, role, instant, meter))
+            except (OverBudgetError, BudgetFileError):
+                raise
+            except ResolverError:
+                pass
         # A request that is to be refused, and what is refused in it first, is the plain way's.
-        return (yield from self.plain.steps(request, instant, may_act_for, role))
+        return (yield from self.plain.steps(request, instant, may_act_for, role, meter))
 
-    def _resolve(self, batch: Batch, sender: Sender, role: Role, instant: int) -> Steps:
+    def _resolve(self, batch: Batch, sender: Sender, role: Role, instant: int, meter: Meter) -> Steps:
         self.plain.resolver.check_instant(instant)
+        meter.admit(sender, batch.count)
         judge = self.way.judge(sender, instant, personal_content=batch.personal_content, role=role)
         written: list[bytes] = []
         told = Tally()
@@ -87,7 +98,9 @@ class FastBatches:
             handles = self.way.handles.encipher(sender.id, batch.handle_blocks())
             written.append(batch.write(judge, others, handles))
             told.add_counts(*batch.counts())
+            told.add_counted(*batch.counted(_MISSED))
             done += rows
+        meter.settle(sender, told.counted)
         response = b"".join([*written, self._ending])
         return Answer(response, sender.id, batch.shipment_id.decode(), told)
 
@@ -97,7 +110,7 @@ class FastBatches:
         request = frame_queries([batch.row(row) for row in rows])
         queries: Sequence[Query] = parse_message(ResolveBatchRequest, request).queries
         decisions = self.plain.resolver.resolve(
-            queries, sender, instant, personal_content=batch.personal_content, role=role
+            queries, sender, instant, personal_content=batch.personal_content, role=role, counted=told.counted
         )
         told.add_decisions(decisions)
         return [decision_row(*pair).SerializeToString() for pair in zip(queries, decisions, strict=True)]
