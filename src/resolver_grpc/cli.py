@@ -13,7 +13,7 @@ from resolver_grpc.policy.table import table_markdown
 from resolver_grpc.program import one_line_errors
 from resolver_grpc.server.listening import check_listen_address, check_loopback_address
 from resolver_grpc.server.log import silence_grpc
-from resolver_grpc.server.plan import Plan, choose_tls
+from resolver_grpc.server.plan import Plan, check_production, choose_tls
 from resolver_grpc.server.supervising import supervise
 from resolver_grpc.times import parse_time
 
@@ -59,6 +59,7 @@ def main() -> None:
 @click.option("--insecure", is_flag=True, help="In the clear, on the loopback only; without --access all are delivery.")
 @click.option("--as-of", "as_of", help="Judge everything at this instant: a day, or an instant with Z or offset.")
 @click.option("--audit", type=_EXISTING, help="The folder of the audit, which must be there.")
+@click.option("--budgets", type=_EXISTING, help="The file of what senders have used up; made where there is none.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="How many processes serve.")
 @click.option("--metrics", help="HOST:PORT on the loopback, for Prometheus; port 0: any.")
 @one_line_errors()
@@ -73,6 +74,7 @@ def serve(
     access_file: Path | None,
     as_of: str | None,
     audit: Path | None,
+    budgets: Path | None,
     workers: int,
     metrics: str | None,
     *,
@@ -102,6 +104,7 @@ def serve(
     tls = choose_tls(
         insecure=insecure, certificate=certificate, key=tls_key, client_ca=client_ca, access_file=access_file
     )
+    check_production(tls, audit=audit, budgets=budgets)
     check_listen_address(listen, loopback_only=tls is None)
     if metrics:
         check_loopback_address(metrics, "--metrics")
@@ -115,6 +118,7 @@ def serve(
         metrics=metrics,
         access_file=access_file,
         tls=tls,
+        budgets=budgets,
     )
     if workers > 1:
         supervise(plan, workers)

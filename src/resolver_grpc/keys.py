@@ -117,6 +117,11 @@ class MasterKey:
         """For the chains of the audit, 32 bytes."""
         return self._derive("audit")
 
+    @cached_property
+    def budgets_secret(self) -> bytes:
+        """For the sketches of budgets, 32 bytes."""
+        return self._derive("budgets")
+
     def _derive(self, use: str) -> bytes:
         """HKDF-SHA256 (RFC 5869) with the use as its label."""
         hkdf = HKDF(algorithm=SHA256(), length=SECRET_BYTES, salt=None, info=f"resolver-grpc/1/{use}".encode())

@@ -239,7 +239,7 @@ class Sender:
     hold: bool = False
     fallback: Route = Route.REJECT
     kinds: frozenset[Kind] = field(default_factory=frozenset)
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
 
 @unique

@@ -91,7 +91,7 @@ class Resolver:
         self._asking = Asking(index, keys, handles)
         self._day: _Day | None = None
 
-    def resolve(
+    def resolve(  # noqa: PLR0913 - who asks, when and for what; most have a default
         self,
         queries: Iterable[Query],
         sender: Sender,

@@ -61,6 +61,11 @@ def danish_midnight(day: date) -> int:
         raise ValueError("not a day of the calendar") from None
 
 
+def danish_day(instant: float) -> date:
+    """The day that an instant falls on in Denmark."""
+    return datetime.fromtimestamp(instant, DENMARK).date()
+
+
 def day_after(day: date, days: int = 1) -> date:
     """The day so many days later; the calendar's last day is followed by itself."""
     try:

@@ -27,7 +27,7 @@ def counted_by(way, request, instant, role):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_both_ways_count_the_same_keys_whichever_role_asks(seed):
-    """Batches of every size about the kernel's slice, of all kinds and senders, odd rows and shared streets among them."""
+    """Batches of every size about the kernel's slice, of all kinds and senders, some left to the plain way."""
     dice = dice_of(seed)
     queries = OddQueries(dice, 0.1)
     pool = [queries.query() for _ in range(400)]
@@ -70,7 +70,11 @@ def test_misses_are_the_rows_that_intake_sees_as_none(seed):
 
 
 def test_a_query_that_cannot_be_read_counts_for_nothing():
-    pool = [QueryRow("b", Kind.CPR, number="12"), QueryRow("c", Kind.ADDRESS, kvhx="?"), QueryRow("d", Kind.UNSPECIFIED)]
+    pool = [
+        QueryRow("b", Kind.CPR, number="12"),
+        QueryRow("c", Kind.ADDRESS, kvhx="?"),
+        QueryRow("d", Kind.UNSPECIFIED),
+    ]
     with both_ways(content_made_to_fit([], dice_of(1)), SENDERS) as ways:
         for way in (ways.fast, ways.plain):
             assert counted_by(way, request_of(pool), TIMES[0], Role.INTAKE)[:2] == (set(), set())

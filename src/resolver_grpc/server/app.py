@@ -23,6 +23,7 @@ from resolver_grpc.errors import ConfigurationError, ResolverError, SnapshotErro
 from resolver_grpc.fastpath.machine import choose_way
 from resolver_grpc.server.auditing import Auditing, open_audit
 from resolver_grpc.server.batch import MAX_REQUEST_BYTES
+from resolver_grpc.server.budgeting import Budgeting, open_budgets
 from resolver_grpc.server.entrance import ON_THE_LOOPBACK, Entrance, open_entrance
 from resolver_grpc.server.gate import Gate
 from resolver_grpc.server.health import watch_health
@@ -67,6 +68,7 @@ class Server:
         interval: seconds between two looks at the store.
         registry: where its metrics are registered; one of its own unless told.
         audit: where it records its batches, which it closes when it stops; None for nowhere.
+        budgets: what it holds senders to, which it closes when it stops; None for nothing.
         options: what its gRPC server is told beside the limits of messages; alone on its port unless told.
         entrance: how callers come in; in the clear and as delivery unless told.
         now: tells the instant that tokens are judged at, which is never a replayed one.
@@ -82,6 +84,7 @@ class Server:
         *,
         registry: CollectorRegistry | None = None,
         audit: Auditing | None = None,
+        budgets: Budgeting | None = None,
         options: Sequence[tuple[str, int]] = _ALONE,
         entrance: Entrance = ON_THE_LOOPBACK,
         now: Callable[[], int] = wall_clock,
@@ -91,14 +94,14 @@ class Server:
         self._reload = Reload(store, self._in_service, clock, log) if store else None
         self._interval = interval
         self._health = aio.HealthServicer()
-        self._audit = audit
+        self._audit, self._budgets = audit, budgets
         if audit:
             audit.on_change(self._in_service.changed.set)
         self._metrics = Metrics(registry or CollectorRegistry())
         self._credentials = entrance.credentials
         gate = Gate(entrance.recognize, now, log)
         self._server = grpc.aio.server(interceptors=[gate], options=[*_OPTIONS, *options])
-        service = ResolverService(self._in_service, clock, log, self._metrics, audit)
+        service = ResolverService(self._in_service, clock, log, self._metrics, audit, budgets)
         self._server.add_generic_rpc_handlers((service.handler(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
@@ -123,7 +126,7 @@ class Server:
             raise ConfigurationError(f"{listen}: can't be listened on; choose a port that is free") from None
         watches = [
             watch_health(self._health, self._clock, self._in_service, self._audit),
-            self._metrics.watch(self._in_service, self._clock),
+            self._metrics.watch(self._in_service, self._clock, self._budgets),
         ]
         if self._audit:
             watches.append(self._audit.watch())
@@ -166,6 +169,8 @@ class Server:
         await self._in_service.close()
         if self._audit:
             await self._audit.close()
+        if self._budgets:
+            self._budgets.close()
 
 
 def open_plan(plan: Plan) -> tuple[Served, Store | None]:
@@ -202,6 +207,7 @@ def run(plan: Plan) -> None:
 
     Raises:
         AuditError: the audit can't be written.
+        BudgetFileError: the file of budgets can't be opened, or is none.
         ConfigurationError: nothing can be bound to the address, or as ``open_plan`` says.
         KeyFileError: likewise.
         SnapshotError: likewise.
@@ -219,11 +225,14 @@ async def _run(
 ) -> None:
     log, listen = make_log(), plan.listen
     try:
+        budgets = open_budgets(plan, log)
         audit = open_audit(plan, 1, log)
     except ResolverError:
         served.snapshot.index.close()
         raise
-    server = Server(served, clock_of(served), log, store, registry=registry, audit=audit, entrance=entrance)
+    server = Server(
+        served, clock_of(served), log, store, registry=registry, audit=audit, budgets=budgets, entrance=entrance
+    )
     stop = asyncio.Event()
     # Before anybody is told that the server is there, who might then end it.
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -21,7 +21,7 @@ from resolver_grpc.audit.naming import End
 from resolver_grpc.audit.record import Record
 from resolver_grpc.audit.sealing import AuditKeys
 from resolver_grpc.audit.writer import AuditWriter
-from resolver_grpc.errors import AuditError, ResolverError
+from resolver_grpc.errors import AuditError, OverBudgetError, ResolverError
 from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.keys import MasterKey
 from resolver_grpc.policy import POLICY_VERSION
@@ -99,7 +99,8 @@ class Auditing:
     async def record_refusal(self, error: Exception, served: Served, judged: int, caller: Caller) -> None:
         """Records a batch that is refused as a whole; its refusal may leave once this returns.
 
-        The sender that it named was never onboarded, or nobody knows whether it was: it is not recorded.
+        The sender that it named was never onboarded, or nobody knows whether it was: it is not recorded, unless it is
+        one that has used up a budget.
 
         Args:
             error: why it is refused.
@@ -111,7 +112,8 @@ class Auditing:
             AuditError: it can't be recorded.
         """
         reason = error.reason if isinstance(error, ResolverError) else ResolverError.reason
-        await self._writer.write(replace(_record(served, judged, caller), refusal=reason))
+        sender_id = error.sender_id if isinstance(error, OverBudgetError) else ""
+        await self._writer.write(replace(_record(served, judged, caller), sender_id=sender_id, refusal=reason))
 
     async def watch(self) -> None:
         """Takes a failed audit up again as soon as it can be written, until cancelled."""

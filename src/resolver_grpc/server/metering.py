@@ -1,6 +1,6 @@
 """How a request is metered: the meter is asked before it is resolved, and told what it came to before that is told.
 
-What belongs here: what both ways know of a meter. What a sender may use up, and where that stands, is ``budgeting.py``'s.
+What belongs here: what both ways know of a meter. What stands behind it is ``budgeting.py``'s.
 """
 
 from __future__ import annotations

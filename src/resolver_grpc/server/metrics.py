@@ -16,6 +16,7 @@ from resolver_grpc.fastpath.way import Memory
 from resolver_grpc.model import Reason, Route
 
 if TYPE_CHECKING:
+    from resolver_grpc.server.budgeting import Budgeting
     from resolver_grpc.server.served import InService, Served
 
 _SECONDS_BETWEEN_LOOKS: Final = 5.0
@@ -75,6 +76,18 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemin",
         )
+        self._over_budget = Counter(
+            "resolver_over_budget_calls",
+            "Calls refused because a sender had used up a budget, by which.",
+            ["reason"],
+            registry=registry,
+        )
+        self._budget_share = Gauge(
+            "resolver_budget_share",
+            "The share of a daily budget that is used up, of the sender who used up most of one.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
         self._counters: dict[tuple[int, int], Counter] = {}
         self._memories: Mapping[str, Memory] = {}
         self._served: Served | None = None
@@ -98,6 +111,10 @@ class Metrics:
         """Counts a call that was refused with a status of gRPC's."""
         self._refused.labels(code).inc()
 
+    def note_over_budget(self, reason: str) -> None:
+        """Counts a call that was refused because a budget was used up, by the error's reason."""
+        self._over_budget.labels(reason).inc()
+
     def look(self, served: Served, instant: int) -> None:
         """Looks at what is in service: its age, and how well the words of queries are remembered."""
         self._register_age.set(instant - served.valid_from)
@@ -112,8 +129,12 @@ class Metrics:
             self._places.labels(fold).set(memory.places)
         self._served, self._memories = served, memories
 
-    async def watch(self, in_service: InService, clock: Callable[[], int]) -> NoReturn:
-        """Looks at what is in service again and again, until cancelled."""
+    async def watch(
+        self, in_service: InService, clock: Callable[[], int], budgets: Budgeting | None = None
+    ) -> NoReturn:
+        """Looks at what is in service, and at the budgets, again and again, until cancelled."""
         while True:
             self.look(in_service.served, clock())
+            if budgets:
+                self._budget_share.set(budgets.highest_share())
             await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)

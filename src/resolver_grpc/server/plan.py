@@ -37,6 +37,7 @@ class Plan:
         listen: ``HOST:PORT``.
         as_of: the instant that everything is judged at, where a past day is replayed.
         audit: the folder of the audit; None for a server that keeps none.
+        budgets: the file of budgets; None for a server that holds senders to none.
         connection_age: seconds after which a worker asks a client to connect anew; a server alone never does.
         metrics: ``HOST:PORT`` where metrics are shown, if anywhere.
         access_file: the callers that are known; None where whoever is on this machine is delivery.
@@ -53,6 +54,7 @@ class Plan:
     metrics: str | None = None
     access_file: Path | None = None
     tls: TlsFiles | None = None
+    budgets: Path | None = None
 
     @property
     def leaving_seconds(self) -> float:
@@ -64,6 +66,23 @@ class Plan:
     def patience(self) -> float:
         """How long a worker may take to end, whichever way it was told to, before it is killed."""
         return self.leaving_seconds + GRACE_SECONDS + 5
+
+
+def check_production(tls: TlsFiles | None, *, audit: Path | None, budgets: Path | None) -> None:
+    """Checks that a server that others can reach leaves nothing out.
+
+    Args:
+        tls: what connections are encrypted with; None in the clear, on the loopback alone.
+        audit: the folder of the audit, if it was named; the next likewise.
+        budgets: the file of budgets.
+
+    Raises:
+        ConfigurationError: one of them wasn't.
+    """
+    if tls and not (audit and budgets):
+        raise ConfigurationError(
+            "TLS wants both --audit DIR and --budgets FILE; only on the loopback, with --insecure, may they be left out"
+        )
 
 
 def choose_tls(

@@ -9,19 +9,18 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from resolver_grpc.canonical.numbers import parse_cvr
 from resolver_grpc.canonical.text import UnreadableError
 from resolver_grpc.errors import ConfigurationError
-from resolver_grpc.model import Kind, Route, Sender, SenderClass
-
-Choice = TypeVar("Choice")
+from resolver_grpc.model import Kind, Limits, Route, Sender, SenderClass
+from resolver_grpc.server.strict_tables import check_keys, read_choice, read_text
 
 _SENDER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _REQUIRED = ("id", "name", "cvr", "class", "kinds")
 _FLAGS = ("mandatory", "terms_consent", "hold")
-_KNOWN = frozenset({*_REQUIRED, *_FLAGS, "fallback"})
+_KNOWN = (*_REQUIRED, *_FLAGS, "fallback", *Limits._fields)
+_MOST = 1_000_000_000
 _KINDS = {kind.name: kind for kind in Kind if kind is not Kind.UNSPECIFIED}
 _FALLBACKS = {"REJECT": Route.REJECT, "LETTER": Route.LETTER}
 
@@ -62,35 +61,24 @@ def parse_sender(table: Mapping[str, object]) -> Sender:
     """
     if not isinstance(table, Mapping):
         raise ValueError("is no table of keys and values")  # noqa: TRY004 - a file's fault, not a caller's
-    for key in table:
-        if key not in _KNOWN:
-            raise ValueError(f"`{key}` is not known; known are {', '.join(sorted(_KNOWN))}")
-    for key in _REQUIRED:
-        if key not in table:
-            raise ValueError(f"`{key}` is missing")
-    sender_class = _choice(table, "class", {one.value: one for one in SenderClass})
+    check_keys(table, _REQUIRED, _KNOWN)
+    sender_class = read_choice(table, "class", {one.value: one for one in SenderClass})
     return Sender(
         id=_sender_id(table),
-        name=_text(table, "name"),
+        name=read_text(table, "name"),
         cvr=_cvr(table),
         sender_class=sender_class,
         mandatory=_mandatory(table, sender_class),
         terms_consent=_flag(table, "terms_consent"),
         hold=_flag(table, "hold"),
-        fallback=_choice(table, "fallback", _FALLBACKS) if "fallback" in table else Route.REJECT,
+        fallback=read_choice(table, "fallback", _FALLBACKS) if "fallback" in table else Route.REJECT,
         kinds=_kinds(table),
+        limits=Limits(**{name: _limit(table, name) for name in Limits._fields if name in table}),
     )
 
 
-def _text(table: Mapping[str, object], key: str) -> str:
-    value = table[key]
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"`{key}` is not a text")
-    return value
-
-
 def _sender_id(table: Mapping[str, object]) -> str:
-    sender_id = _text(table, "id")
+    sender_id = read_text(table, "id")
     if not _SENDER_ID.fullmatch(sender_id):
         raise ValueError("`id` is not 1-64 letters, digits, `.`, `_` and `-`")
     return sender_id
@@ -98,7 +86,7 @@ def _sender_id(table: Mapping[str, object]) -> str:
 
 def _cvr(table: Mapping[str, object]) -> str:
     try:
-        return parse_cvr(_text(table, "cvr"))
+        return parse_cvr(read_text(table, "cvr"))
     except UnreadableError:
         raise ValueError("`cvr` is not a CVR number") from None
 
@@ -119,11 +107,11 @@ def _mandatory(table: Mapping[str, object], sender_class: SenderClass) -> bool:
     return True
 
 
-def _choice(table: Mapping[str, object], key: str, choices: Mapping[str, Choice]) -> Choice:
+def _limit(table: Mapping[str, object], key: str) -> int:
     value = table[key]
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"`{key}` is none of {', '.join(choices)}")
-    return choices[value]
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MOST:
+        raise ValueError(f"`{key}` is not a whole number from 1 to {_MOST:,}")
+    return value
 
 
 def _kinds(table: Mapping[str, object]) -> frozenset[Kind]:

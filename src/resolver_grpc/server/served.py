@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -40,6 +40,7 @@ class Served:
         valid_from: the instant from which on it answers.
         horizon: the instant from which on it is stale.
         sighting: as what it was seen in its store; None where it stands in none.
+        budgets_secret: what budgets hash its keys with once more.
     """
 
     snapshot: Snapshot
@@ -47,6 +48,7 @@ class Served:
     valid_from: int
     horizon: int
     sighting: Sighting | None = None
+    budgets_secret: bytes = field(default=b"", repr=False)
 
     @property
     def plain(self) -> Batches:
@@ -109,7 +111,8 @@ def open_served(  # noqa: PLR0913 - what is served, as of when; the last two hav
     handles = Handles([one.handles_secret for one in ring] or [key.handles_secret])
     resolver = Resolver(snapshot.index, key.index_keys, valid_from, handles)
     plain = Batches(resolver, snapshot.manifest, senders, horizon, as_of)
-    return Served(snapshot, _answering(plain, snapshot, key, handles), valid_from, horizon, sighting)
+    answering = _answering(plain, snapshot, key, handles)
+    return Served(snapshot, answering, valid_from, horizon, sighting, key.budgets_secret)
 
 
 def _answering(plain: Batches, snapshot: Snapshot, key: MasterKey, handles: Handles) -> FastBatches | Batches:

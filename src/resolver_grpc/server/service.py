@@ -11,13 +11,16 @@ from typing import Final, NamedTuple, NoReturn
 import grpc
 from structlog.typing import FilteringBoundLogger
 
+from resolver_grpc.errors import OverBudgetError
 from resolver_grpc.server.access import Caller
 from resolver_grpc.server.ahead import work_ahead
 from resolver_grpc.server.answer import Answer, Steps
 from resolver_grpc.server.auditing import Auditing
+from resolver_grpc.server.budgeting import Budgeting
 from resolver_grpc.server.faults import fault_of
 from resolver_grpc.server.gate import admitted_caller
 from resolver_grpc.server.info import answer_server_info
+from resolver_grpc.server.metering import UNMETERED
 from resolver_grpc.server.metrics import Metrics
 from resolver_grpc.server.served import InService, Served
 from resolver_grpc.server.status import refusal
@@ -54,21 +57,24 @@ class ResolverService:
         log: where faults of the server's own go.
         metrics: counts what is answered and what is refused.
         audit: where each batch is recorded before its answer or its refusal leaves; None for nowhere.
+        budgets: what senders are held to; None for nothing.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what it needs of the server around it
         self,
         in_service: InService,
         clock: Callable[[], int],
         log: FilteringBoundLogger,
         metrics: Metrics,
         audit: Auditing | None = None,
+        budgets: Budgeting | None = None,
     ) -> None:
         self._in_service = in_service
         self._clock = clock
         self._log = log
         self._metrics = metrics
         self._audit = audit
+        self._budgets = budgets
 
     def handler(self) -> grpc.GenericRpcHandler[bytes, bytes]:
         """The handlers to register. They have no serializers, so that every refusal is this server's own."""
@@ -131,8 +137,9 @@ class ResolverService:
 
     async def _answer(self, request: bytes, served: Served, instant: int, caller: Caller) -> Answer:
         """Takes the steps of an answer; what it is refused for is recorded before it is raised."""
+        meter = self._budgets.meter(served.budgets_secret) if self._budgets else UNMETERED
         try:
-            return await _in_turn(served.batches.steps(request, instant, caller.may_act_for, caller.role))
+            return await _in_turn(served.batches.steps(request, instant, caller.may_act_for, caller.role, meter))
         except Exception as error:
             if self._audit:
                 await self._audit.record_refusal(error, served, instant, caller)
@@ -143,6 +150,8 @@ class ResolverService:
             self._log.error("fault", **fault)
         code, sentence, metadata = refusal(error)
         self._metrics.note_refusal(code.name)
+        if isinstance(error, OverBudgetError):
+            self._metrics.note_over_budget(error.reason)
         await context.abort(code, sentence, metadata)
         raise AssertionError("abort always raises")
 

@@ -16,6 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from resolver_grpc.errors import ResolverError
 from resolver_grpc.server.app import Server, clock_of, facts_of, open_plan
 from resolver_grpc.server.auditing import open_audit
+from resolver_grpc.server.budgeting import open_budgets
 from resolver_grpc.server.entrance import open_entrance
 from resolver_grpc.server.faults import fault_of
 from resolver_grpc.server.leaving import see_clients_off, stop_listening
@@ -49,8 +50,10 @@ async def _serve(number: int, plan: Plan, tie: Connection, log: FilteringBoundLo
     entrance = open_entrance(plan, log)
     served, store = open_plan(plan)
     options = (("grpc.so_reuseport", 1), ("grpc.max_connection_age_ms", round(plan.connection_age * 1000)))
-    audit = open_audit(plan, number, log)
-    server = Server(served, clock_of(served), log, store, audit=audit, entrance=entrance, options=options)
+    budgets, audit = open_budgets(plan, log), open_audit(plan, number, log)
+    server = Server(
+        served, clock_of(served), log, store, audit=audit, budgets=budgets, entrance=entrance, options=options
+    )
     told, stop, loop = asyncio.Event(), asyncio.Event(), asyncio.get_running_loop()
 
     def hear() -> None:

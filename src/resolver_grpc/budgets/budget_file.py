@@ -1,0 +1,231 @@
+"""The file of budgets: an account and two sketches for each sender, shared by all processes of a server.
+
+What belongs here: where things lie, and who may touch them when. A file is a head (magic, version, size and number of
+slots) and slots, one for each sender that ever asked; new ones are added behind. Whoever reads or writes a slot has
+locked its bytes (``fcntl``), so that no two processes change it at once; a process that dies lets go. Nothing is
+written that a kill could tear to harm: the head counts a slot once it is there, and every byte of a sketch stands for
+itself.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import IntEnum
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from resolver_grpc.budgets.account import ACCOUNT_BYTES, SLOT_BYTES, Account, decode_account, encode_account
+from resolver_grpc.budgets.sketch import REGISTERS, Registers
+from resolver_grpc.errors import BudgetFileError
+
+MOST_SENDERS: Final = 1 << 16
+
+_MAGIC: Final = b"resolver-budgets"
+_VERSION: Final = 1
+_HEAD: Final = struct.Struct("<16sIIQ")
+_HEAD_BYTES: Final = 128
+_MODE: Final = 0o600
+_BEGIN_ANEW: Final = "stop the servers and move it away: the next start begins a new one, with nothing used up today"
+
+
+class Sketch(IntEnum):
+    """The sketches of a slot, in their order."""
+
+    MISSES = 0
+    ADDRESSES = 1
+
+
+class Page:
+    """A sender's slot, while it is locked.
+
+    Args:
+        descriptor: the file's.
+        offset: where the slot begins.
+    """
+
+    def __init__(self, descriptor: int, offset: int) -> None:
+        self._descriptor = descriptor
+        self._offset = offset
+
+    def read(self) -> Account:
+        """Reads the account."""
+        return decode_account(os.pread(self._descriptor, ACCOUNT_BYTES, self._offset))
+
+    def write(self, account: Account) -> None:
+        """Writes the account."""
+        os.pwrite(self._descriptor, encode_account(account), self._offset)
+
+    def read_sketch(self, sketch: Sketch) -> Registers:
+        """Reads a sketch (``REGISTERS``,), which may be written to."""
+        data = bytearray(os.pread(self._descriptor, REGISTERS, self._place(sketch)))
+        if len(data) != REGISTERS:
+            raise ValueError("no sketch")
+        return np.frombuffer(data, np.uint8)
+
+    def write_sketch(self, sketch: Sketch, registers: Registers) -> None:
+        """Writes a sketch."""
+        os.pwrite(self._descriptor, registers.tobytes(), self._place(sketch))
+
+    def _place(self, sketch: Sketch) -> int:
+        return self._offset + ACCOUNT_BYTES + sketch * REGISTERS
+
+
+class BudgetFile:
+    """An open file of budgets; made where there is none, for its owner alone. Used by one thread.
+
+    Args:
+        path: where it lies.
+
+    Raises:
+        BudgetFileError: it can't be opened, others may read it, or it is none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._slots: dict[str, int] = {}
+        with self._errors_named():
+            self._descriptor = _open(path)
+            try:
+                self._mark = _mark_of_own(self._descriptor, path)
+                with self._locked(0, _HEAD_BYTES):
+                    self._learn_slots()
+            except BaseException:
+                os.close(self._descriptor)
+                raise
+
+    @contextmanager
+    def page_of(self, sender_id: str) -> Iterator[Page]:
+        """Locks a sender's slot while the block lasts; adds one for a sender that is new.
+
+        Args:
+            sender_id: an onboarded sender's, at most 64 characters of ASCII.
+
+        Raises:
+            BudgetFileError: the file was moved, damaged or cut off, or can't be read or written; also for what happens
+                in the block.
+        """
+        with self._errors_named():
+            found = self._path.stat()
+            if (found.st_dev, found.st_ino) != self._mark:
+                raise BudgetFileError(f"{self._path}: was replaced while it was in use; start the servers anew")
+            slot = self._slots.get(sender_id)
+            if slot is None:
+                slot = self._add(sender_id)
+            offset = _HEAD_BYTES + slot * SLOT_BYTES
+            with self._locked(offset, SLOT_BYTES):
+                yield Page(self._descriptor, offset)
+
+    def close(self) -> None:
+        """Syncs and closes it.
+
+        Raises:
+            BudgetFileError: it can't be synced.
+        """
+        try:
+            with self._errors_named():
+                os.fsync(self._descriptor)
+        finally:
+            os.close(self._descriptor)
+
+    def _add(self, sender_id: str) -> int:
+        """The slot of a sender that this process doesn't know: another one may have added it."""
+        with self._locked(0, _HEAD_BYTES):
+            self._learn_slots()
+            slot = self._slots.get(sender_id)
+            if slot is None:
+                slot = len(self._slots)
+                if slot >= MOST_SENDERS:
+                    raise BudgetFileError(f"{self._path}: has room for {MOST_SENDERS:,} senders; {_BEGIN_ANEW}")
+                blank = encode_account(Account(sender_id)).ljust(SLOT_BYTES, b"\0")
+                os.pwrite(self._descriptor, blank, _HEAD_BYTES + slot * SLOT_BYTES)
+                os.pwrite(self._descriptor, _head(slot + 1), 0)
+                self._slots[sender_id] = slot
+        return slot
+
+    def _learn_slots(self) -> None:
+        """Reads the head, and whose the slots are that are not known yet."""
+        slots = _read_head(os.pread(self._descriptor, _HEAD.size, 0), self._path)
+        if os.fstat(self._descriptor).st_size < _HEAD_BYTES + slots * SLOT_BYTES:
+            raise BudgetFileError(f"{self._path}: is cut off; {_BEGIN_ANEW}")
+        for slot in range(len(self._slots), slots):
+            sender_id = Page(self._descriptor, _HEAD_BYTES + slot * SLOT_BYTES).read().sender_id
+            if sender_id in self._slots:
+                raise ValueError("a sender has two slots")
+            self._slots[sender_id] = slot
+
+    @contextmanager
+    def _locked(self, start: int, size: int) -> Iterator[None]:
+        fcntl.lockf(self._descriptor, fcntl.LOCK_EX, size, start)
+        try:
+            yield
+        finally:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, size, start)
+
+    @contextmanager
+    def _errors_named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise BudgetFileError(f"{self._path}: budgets can't be kept there: {reason}; set that right") from None
+        except ValueError:
+            raise BudgetFileError(f"{self._path}: is damaged; {_BEGIN_ANEW}") from None
+
+
+def _mark_of_own(descriptor: int, path: Path) -> tuple[int, int]:
+    """What tells the file from any other; nobody but its owner may read it."""
+    found = os.fstat(descriptor)
+    if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise BudgetFileError(f"{path}: others may read it; run `chmod 600` on it")
+    return found.st_dev, found.st_ino
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        _make(path)
+    return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+
+def _make(path: Path) -> None:
+    """Makes a file without slots, whole or not at all; of several who do so at once one wins."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        if path.exists():
+            return
+        fresh = path.with_name(f".{path.name}.unfinished")
+        # A killed one's leftover.
+        fresh.unlink(missing_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE), "wb") as file:
+            file.write(_head(0).ljust(_HEAD_BYTES, b"\0"))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.rename(path)
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _head(slots: int) -> bytes:
+    return _HEAD.pack(_MAGIC, _VERSION, SLOT_BYTES, slots)
+
+
+def _read_head(data: bytes, path: Path) -> int:
+    """Reads a head; tells how many slots there are."""
+    if len(data) != _HEAD.size or not data.startswith(_MAGIC):
+        raise BudgetFileError(f"{path}: is no file of budgets; name another file, or one that is not there yet")
+    _, version, slot_bytes, slots = _HEAD.unpack(data)
+    if version != _VERSION:
+        raise BudgetFileError(f"{path}: is of version {version}, and this program reads {_VERSION}; {_BEGIN_ANEW}")
+    if slot_bytes != SLOT_BYTES or slots > MOST_SENDERS:
+        raise ValueError("no head")
+    return int(slots)

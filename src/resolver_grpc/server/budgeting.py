@@ -1,0 +1,147 @@
+"""The server's budgets: each request is held to what its sender may still ask.
+
+What belongs here: keeping the file open, and telling log and metrics how it fares. What is refused and what counts is
+the budgets package's. A worker counts between two steps of its event loop; what it waits for is another worker that
+does the same, some tens of microseconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from structlog.typing import FilteringBoundLogger
+
+from resolver_grpc.budgets.account import Account, on_day
+from resolver_grpc.budgets.budget_file import BudgetFile, Page
+from resolver_grpc.budgets.spending import Counting, admit, settle
+from resolver_grpc.errors import BudgetFileError
+from resolver_grpc.model import Limits, Sender
+from resolver_grpc.resolve import Counted
+from resolver_grpc.server.batch import MAX_QUERIES
+from resolver_grpc.server.plan import Plan
+from resolver_grpc.times import danish_day
+
+_UNAVAILABLE: Final = "the sender's budgets can't be kept, and nothing is resolved meanwhile; try again later"
+
+
+class Budgeting:
+    """Keeps the budgets of all senders; used on the event loop alone.
+
+    Args:
+        file: where they stand.
+        log: is told when they can't be kept, and when they can again.
+        clock: tells the instant, in seconds of UTC; never one that is replayed, for budgets are spent now.
+    """
+
+    def __init__(self, file: BudgetFile, log: FilteringBoundLogger, clock: Callable[[], float] = time.time) -> None:
+        self._file = file
+        self._log = log
+        self._clock = clock
+        self._fault = ""
+        self._day, self._share = 0, 0.0
+
+    def meter(self, secret: bytes) -> SenderMeter:
+        """The meter of one request.
+
+        Args:
+            secret: what its keys are hashed with once more, of the master key that they are made under.
+        """
+        return SenderMeter(self, secret)
+
+    def admit(self, sender: Sender, queries: int) -> None:
+        """Lets a request be resolved; see ``spending.admit``."""
+        instant = self._clock()
+        with self._page_of(sender) as page:
+            self._note(admit(page, sender, queries, MAX_QUERIES, instant), sender.limits, instant)
+
+    def settle(self, sender: Sender, counting: Counting) -> None:
+        """Counts what a request came to; see ``spending.settle``."""
+        instant = self._clock()
+        with self._page_of(sender) as page:
+            self._note(settle(page, sender, counting, instant), sender.limits, instant)
+
+    def highest_share(self) -> float:
+        """The share of a daily budget that is used up, of the sender who used up most of one while this process saw."""
+        return self._share if self._day == danish_day(self._clock()).toordinal() else 0.0
+
+    def close(self) -> None:
+        """Syncs and closes the file; it was closed if that fails."""
+        with suppress(BudgetFileError):
+            self._file.close()
+
+    @contextmanager
+    def _page_of(self, sender: Sender) -> Iterator[Page]:
+        fault = ""
+        try:
+            with self._file.page_of(sender.id) as page:
+                yield page
+        except BudgetFileError as error:
+            fault = error.message
+            # Callers are told nothing of this machine's folders.
+            raise BudgetFileError(_UNAVAILABLE) from None
+        finally:
+            if fault != self._fault:
+                self._fault = fault
+                self._tell(fault)
+
+    def _tell(self, fault: str) -> None:
+        with suppress(OSError):
+            if fault:
+                self._log.error("budgets can't be kept", reason=fault)
+            else:
+                self._log.info("budgets kept again")
+
+    def _note(self, account: Account, limits: Limits, instant: float) -> None:
+        today = danish_day(instant).toordinal()
+        account = on_day(account, today)
+        if self._day != today:
+            self._day, self._share = today, 0.0
+        shares = account.misses / limits.daily_misses, account.addresses / limits.daily_addresses
+        self._share = max(self._share, *shares)
+
+
+class SenderMeter:
+    """Meters one request.
+
+    Args:
+        budgeting: keeps the budgets.
+        secret: see ``Budgeting.meter``.
+    """
+
+    def __init__(self, budgeting: Budgeting, secret: bytes) -> None:
+        self._budgeting = budgeting
+        self._secret = secret
+        self._is_admitted = False
+
+    def admit(self, sender: Sender, queries: int) -> None:
+        """Lets the request be resolved; its queries are taken once, whichever way asks, and however often.
+
+        Raises:
+            OverBudgetError: the sender has used up a budget.
+            BudgetFileError: budgets can't be kept.
+        """
+        if not self._is_admitted:
+            self._budgeting.admit(sender, queries)
+            self._is_admitted = True
+
+    def settle(self, sender: Sender, counted: Counted) -> None:
+        """Counts what the request came to.
+
+        Raises:
+            OverBudgetError: it takes the sender past a budget.
+            BudgetFileError: budgets can't be kept.
+        """
+        if any(counted.misses) or any(counted.addresses):
+            self._budgeting.settle(sender, Counting(counted.misses, counted.addresses, self._secret))
+
+
+def open_budgets(plan: Plan, log: FilteringBoundLogger) -> Budgeting | None:
+    """Opens the file of budgets; None where none are to be kept.
+
+    Raises:
+        BudgetFileError: it can't be opened, or is none.
+    """
+    return Budgeting(BudgetFile(plan.budgets), log) if plan.budgets else None
