@@ -15,7 +15,7 @@ ACCOUNT_BYTES: Final = 128
 SLOT_BYTES: Final = ACCOUNT_BYTES + 2 * REGISTERS
 """An account, the sketch of its misses, the sketch of its addresses."""
 
-_FORM: Final = struct.Struct("<64sdddI36x")
+_FORM: Final = struct.Struct("<64sdIdd36x")
 _CAUTION: Final = 1 + 3 * STANDARD_ERROR
 _BURST_SECONDS: Final = 1.0
 
@@ -80,10 +80,12 @@ def seconds_to_wait(account: Account, rate: int, most: int, instant: float) -> f
     Args:
         account: the sender's.
         rate: queries that are paid for in a second.
-        most: queries that one request may hold. Nobody owes for more, unless the clock was set back.
+        most: queries that one request may hold. Nobody owes for more: if it seems so, the clock was set back or the
+            rate raised, and nothing is owed.
         instant: now, in seconds of UTC.
     """
-    return max(0.0, min(account.paid_until - instant, most / rate))
+    owed = account.paid_until - instant
+    return owed if 0 < owed <= most / rate + _BURST_SECONDS else 0.0
 
 
 def ask(account: Account, queries: int, rate: int, instant: float) -> Account:
@@ -92,4 +94,6 @@ def ask(account: Account, queries: int, rate: int, instant: float) -> Account:
     It may ask as long as it owes nothing, and then owes for all of the request, however large: so every request is
     answered at some time, and over time none but the rate counts. What a sender didn't ask for is kept for a second.
     """
-    return account._replace(paid_until=max(account.paid_until, instant - _BURST_SECONDS) + queries / rate)
+    longest_kept = instant - _BURST_SECONDS
+    begun = account.paid_until if longest_kept < account.paid_until <= instant else longest_kept
+    return account._replace(paid_until=begun + queries / rate)

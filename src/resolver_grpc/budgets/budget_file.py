@@ -60,7 +60,7 @@ class Page:
 
     def write(self, account: Account) -> None:
         """Writes the account."""
-        os.pwrite(self._descriptor, encode_account(account), self._offset)
+        _write_all(self._descriptor, encode_account(account), self._offset)
 
     def read_sketch(self, sketch: Sketch) -> Registers:
         """Reads a sketch (``REGISTERS``,), which may be written to."""
@@ -71,7 +71,7 @@ class Page:
 
     def write_sketch(self, sketch: Sketch, registers: Registers) -> None:
         """Writes a sketch."""
-        os.pwrite(self._descriptor, registers.tobytes(), self._place(sketch))
+        _write_all(self._descriptor, registers.tobytes(), self._place(sketch))
 
     def _place(self, sketch: Sketch) -> int:
         return self._offset + ACCOUNT_BYTES + sketch * REGISTERS
@@ -144,8 +144,8 @@ class BudgetFile:
                 if slot >= MOST_SENDERS:
                     raise BudgetFileError(f"{self._path}: has room for {MOST_SENDERS:,} senders; {_BEGIN_ANEW}")
                 blank = encode_account(Account(sender_id)).ljust(SLOT_BYTES, b"\0")
-                os.pwrite(self._descriptor, blank, _HEAD_BYTES + slot * SLOT_BYTES)
-                os.pwrite(self._descriptor, _head(slot + 1), 0)
+                _write_all(self._descriptor, blank, _HEAD_BYTES + slot * SLOT_BYTES)
+                _write_all(self._descriptor, _head(slot + 1), 0)
                 self._slots[sender_id] = slot
         return slot
 
@@ -177,6 +177,13 @@ class BudgetFile:
             raise BudgetFileError(f"{self._path}: budgets can't be kept there: {reason}; set that right") from None
         except ValueError:
             raise BudgetFileError(f"{self._path}: is damaged; {_BEGIN_ANEW}") from None
+
+
+def _write_all(descriptor: int, data: bytes, offset: int) -> None:
+    """Writes all of it: where the disk is full a write begins short, and the next one says why."""
+    while data:
+        written = os.pwrite(descriptor, data, offset)
+        data, offset = data[written:], offset + written
 
 
 def _mark_of_own(descriptor: int, path: Path) -> tuple[int, int]:
