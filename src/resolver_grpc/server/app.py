@@ -33,7 +33,7 @@ from resolver_grpc.server.metrics import Metrics
 from resolver_grpc.server.metrics_page import showing
 from resolver_grpc.server.plan import GRACE_SECONDS, Plan
 from resolver_grpc.server.reload import SECONDS_BETWEEN_LOOKS, Reload, Store
-from resolver_grpc.server.senders import read_senders
+from resolver_grpc.server.roster import Roster, RosterWatch
 from resolver_grpc.server.served import InService, Served, open_served
 from resolver_grpc.server.service import SERVICE_NAME, ResolverService
 from resolver_grpc.server.sighting import Sighting
@@ -65,7 +65,7 @@ class Server:
         log: where its own faults go, and what became of new generations.
         store: the store that the snapshot is the live generation of, to be followed; None for a snapshot that
             stands in none.
-        interval: seconds between two looks at the store.
+        interval: seconds between two looks at the store, and at the senders' file.
         registry: where its metrics are registered; one of its own unless told.
         audit: where it records its batches, which it closes when it stops; None for nowhere.
         budgets: what it holds senders to, which it closes when it stops; None for nothing.
@@ -92,6 +92,8 @@ class Server:
         self._in_service = InService(served)
         self._clock = clock
         self._reload = Reload(store, self._in_service, clock, log) if store else None
+        senders = served.batches.senders
+        self._roster = RosterWatch(senders, self._in_service, log) if isinstance(senders, Roster) else None
         self._interval = interval
         self._health = aio.HealthServicer()
         self._audit, self._budgets = audit, budgets
@@ -130,6 +132,8 @@ class Server:
         ]
         if self._audit:
             watches.append(self._audit.watch())
+        if self._roster:
+            watches.append(self._roster.watch(self._interval))
         self._watching = [asyncio.create_task(watch) for watch in watches]
         if self._reload:
             self._reloading = asyncio.create_task(self._reload.watch(self._interval))
@@ -186,7 +190,7 @@ def open_plan(plan: Plan) -> tuple[Served, Store | None]:
         KeyFileError: the key file is refused, or holds no key that the snapshot was built under.
         SnapshotError: the snapshot is missing, damaged, foreign or of another format.
     """
-    senders, keys = read_senders(plan.senders_file), KeySource(plan.key_file)
+    senders, keys = Roster(plan.senders_file), KeySource(plan.key_file)
 
     def open_one(directory: Path, sighting: Sighting | None = None) -> Served:
         key = keys.of(key_id_of(directory))

@@ -2,7 +2,8 @@
 
 The empty name and the service's name are SERVING from the snapshot's register date on. The name
 ``snapshot`` tells freshness: past its horizon a snapshot is stale; it goes on answering, reaching fewer.
-The name ``generation`` is NOT_SERVING while the store's live generation is refused and another one answers. While the
+The name ``generation`` is NOT_SERVING while the store's live generation is refused and another one answers, and
+``senders`` while the senders' file, as it stands, is refused. While the
 audit can't be written nothing is resolved: the empty name, the service's and ``audit`` are NOT_SERVING.
 """
 
@@ -21,6 +22,7 @@ from resolver_grpc.server.service import SERVICE_NAME
 
 SNAPSHOT_NAME = "snapshot"
 GENERATION_NAME = "generation"
+SENDERS_NAME = "senders"
 AUDIT_NAME = "audit"
 _LONGEST_WAIT_SECONDS = 60
 
@@ -36,6 +38,7 @@ def health_at(instant: int, in_service: InService, *, is_audit_well: bool = True
         SERVICE_NAME: answers,
         SNAPSHOT_NAME: served.valid_from <= instant < served.horizon,
         GENERATION_NAME: in_service.refusal is None,
+        SENDERS_NAME: not in_service.senders_refusal,
         AUDIT_NAME: is_audit_well,
     }
 

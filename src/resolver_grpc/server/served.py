@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date
@@ -79,7 +79,7 @@ class Served:
 def open_served(  # noqa: PLR0913 - what is served, as of when; the last two have defaults
     directory: Path,
     key: MasterKey,
-    senders: dict[str, Sender],
+    senders: Mapping[str, Sender],
     as_of: int | None,
     sighting: Sighting | None = None,
     *,
@@ -90,7 +90,7 @@ def open_served(  # noqa: PLR0913 - what is served, as of when; the last two hav
     Args:
         directory: where it lies.
         key: what it was built under.
-        senders: the onboarded senders by id.
+        senders: the onboarded senders by id; each batch looks its own up once.
         as_of: the instant that everything is judged at, where a past day is replayed.
         sighting: as what it was seen in its store.
         ring: the keys that handles are known under, of which the first makes new ones; the snapshot's own where none
@@ -180,6 +180,7 @@ class InService:
     def __init__(self, served: Served) -> None:
         self._held = Held(served)
         self._refusal: Refusal | None = None
+        self._senders_refusal = ""
         self.changed = asyncio.Event()
 
     @property
@@ -195,6 +196,16 @@ class InService:
     @refusal.setter
     def refusal(self, refusal: Refusal | None) -> None:
         self._refusal = refusal
+        self.changed.set()
+
+    @property
+    def senders_refusal(self) -> str:
+        """Why the senders' file, as it stands, is not taken up; empty where it is."""
+        return self._senders_refusal
+
+    @senders_refusal.setter
+    def senders_refusal(self, reason: str) -> None:
+        self._senders_refusal = reason
         self.changed.set()
 
     def batch(self) -> AbstractContextManager[Served]:
