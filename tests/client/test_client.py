@@ -6,7 +6,7 @@ import threading
 import grpc
 import pytest
 from fake_server import Hours
-from google.protobuf import any_pb2
+from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from hypothesis import given, settings
@@ -416,6 +416,61 @@ def test_an_outage_over_all_in_flight_costs_one_wait_not_one_each(fake, target, 
         assert references(client.resolve(rows(8), sender_id="nordkraft")) == [f"r{i}" for i in range(8)]
     # A call whose failure arrives just after the wait has one of its own.
     assert 1 <= len(hours.slept) <= 4
+
+
+def retry_info(seconds):
+    packed = any_pb2.Any()
+    packed.Pack(error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=seconds)))
+    return packed
+
+
+EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_call_that_came_too_soon_is_made_again_after_the_time_asked_for(client, fake, hours):
+    too_soon = refuse_with(EXHAUSTED, error_info("RATE_EXCEEDED"), retry_info(7))
+    fake.fate = lambda call: too_soon(call) if call.number < 2 else None
+    assert references(client.resolve(rows(3), sender_id="nordkraft")) == ["r0", "r1", "r2"]
+    assert hours.slept == pytest.approx([7 * 1.05] * 2)
+
+
+def test_of_several_that_came_too_soon_all_are_made_again_after_one_wait(fake, target, hours):
+    too_soon = refuse_with(EXHAUSTED, error_info("RATE_EXCEEDED"), retry_info(2))
+    fake.fate = lambda call: too_soon(call) if call.number < 4 else None
+    with ResolverClient(target, batch_size=1, in_flight=4, surroundings=hours.surroundings) as client:
+        assert references(client.resolve(rows(8), sender_id="nordkraft")) == [f"r{i}" for i in range(8)]
+    assert 1 <= len(hours.slept) <= 4
+
+
+def test_it_does_not_wait_longer_than_retry_for_however_long_it_is_asked_to(client, fake, hours):
+    fake.fate = refuse_with(EXHAUSTED, error_info("RATE_EXCEEDED"), retry_info(3_000))
+    error = refused(client)
+    assert "ask its operator for a higher rate" in str(error)
+    assert (len(fake.requests), hours.slept) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [("MISSES_SPENT", "recipients who are not found: check"), ("ADDRESSES_SPENT", "queries by address alone: send")],
+)
+def test_a_budget_of_the_day_ends_at_once_with_one_line_that_says_what_to_do(client, fake, hours, reason, sentence):
+    fake.fate = refuse_with(EXHAUSTED, error_info(reason), retry_info(1))
+    error = refused(client)
+    assert sentence in str(error)
+    assert "\n" not in str(error)
+    assert (error.metadata["server_reason"], hours.slept) == (reason, [])
+
+
+@pytest.mark.parametrize(
+    "details",
+    [(), (retry_info(1),), (error_info("RATE_EXCEEDED"),), (error_info("RATE_EXCEEDED", "other"), retry_info(1))],
+    ids=["none", "no reason", "no time", "another domain"],
+)
+def test_whatever_else_is_exhausted_is_not_asked_again(client, fake, hours, details):
+    """Such as gRPC's own refusal of a message that is too large."""
+    fake.fate = refuse_with(EXHAUSTED, *details)
+    assert refused(client).metadata["code"] == "RESOURCE_EXHAUSTED"
+    assert hours.slept == []
 
 
 def test_server_info_is_tried_again_too(client, fake, hours):

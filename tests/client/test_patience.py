@@ -17,6 +17,17 @@ def test_jitter_spreads_over_half_of_the_delay(failures):
     assert backoff(failures, 0.0) * 2 == backoff(failures, 1.0)
 
 
+@given(st.floats(0, 300), st.floats(0, 50))
+def test_what_the_server_asked_for_is_waited_and_counts(retry_for, asked):
+    hours = Hours()
+    patience = Patience(retry_for, hours.surroundings)
+    for _ in range(20):
+        if not patience.wait(asked):
+            break
+        assert hours.slept[-1] >= max(asked, 0.1)
+    assert sum(hours.slept) <= retry_for + 1e-6
+
+
 @given(st.floats(0, 300))
 def test_no_attempt_starts_later_than_retry_for_after_the_first_failure(retry_for):
     hours = Hours()

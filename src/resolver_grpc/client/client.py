@@ -13,7 +13,7 @@ import grpc
 
 from resolver_grpc.client.batches import Limits, cut_batches
 from resolver_grpc.client.patience import Patience, Surroundings
-from resolver_grpc.client.refusals import refusal
+from resolver_grpc.client.refusals import pause_asked, refusal
 from resolver_grpc.client.target import check_target
 from resolver_grpc.errors import ConfigurationError, MismatchedResponseError
 from resolver_grpc.v1 import resolver_service_pb2 as wire
@@ -46,9 +46,13 @@ class _Flight(Generic[Response]):
         self._start = start
         self.call = start()
 
-    def is_unavailable(self) -> bool:
-        """Whether the call ended with UNAVAILABLE; waits for its end."""
-        return self.call.code() is grpc.StatusCode.UNAVAILABLE
+    def is_to_be_repeated(self) -> bool:
+        """Whether the call ended with UNAVAILABLE, or came too soon; waits for its end."""
+        return self.call.code() is grpc.StatusCode.UNAVAILABLE or self.pause_asked() is not None
+
+    def pause_asked(self) -> float | None:
+        """How many seconds the server asked to be left alone, where it said that the call came too soon."""
+        return pause_asked(self.call)
 
     def restart(self) -> None:
         self.call = self._start()
@@ -67,7 +71,7 @@ class ResolverClient:
         in_flight: how many requests may be under way at a time.
         timeout: seconds that each attempt at a request may take.
         retry_for: seconds, from a request's first failure, for which it is repeated while the server is
-            UNAVAILABLE.
+            UNAVAILABLE, or says that the sender asks too much in a second.
         surroundings: clock, sleep and jitter of the waits between attempts.
         credentials: TLS, as ``read_channel_credentials`` makes it; without it queries travel in the clear.
         token: gives the token that says who calls, asked before each attempt, such as a ``TokenFile``.
@@ -212,14 +216,14 @@ class ResolverClient:
         return _Flight(start)
 
     def _land(self, flights: deque[_Flight[Response]], retry_for: float) -> Response:
-        """Wait for the first flight's response, repeating whatever found the server unavailable meanwhile."""
+        """Wait for the first flight's response, repeating whatever found the server unavailable or came too soon."""
         first = flights[0]
         patience = Patience(retry_for, self._surroundings)
-        while first.is_unavailable():
-            if not patience.wait():
+        while first.is_to_be_repeated():
+            if not patience.wait(first.pause_asked()):
                 break
             for flight in flights:
-                if flight.call.done() and flight.is_unavailable():
+                if flight.call.done() and flight.is_to_be_repeated():
                     flight.restart()
         if first.call.code() is not grpc.StatusCode.OK:
             raise refusal(first.call)

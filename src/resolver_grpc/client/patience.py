@@ -47,13 +47,21 @@ class Patience:
         self._first_failure: float | None = None
         self._failures = 0
 
-    def wait(self) -> bool:
-        """Wait before the next attempt; False, at once, if that attempt would come too late."""
+    def wait(self, asked: float | None = None) -> bool:
+        """Wait before the next attempt; False, at once, if that attempt would come too late.
+
+        Args:
+            asked: the seconds that the server asked for, where it did; a little longer is waited.
+        """
         now = self._surroundings.clock()
         if self._first_failure is None:
             self._first_failure = now
-        delay = backoff(self._failures, self._surroundings.jitter())
-        self._failures += 1
+        jitter = self._surroundings.jitter()
+        if asked is None:
+            delay = backoff(self._failures, jitter)
+            self._failures += 1
+        else:
+            delay = max(FIRST_DELAY, asked) * (1 + jitter / 10)
         if now + delay - self._first_failure > self._retry_for:
             return False
         self._surroundings.sleep(delay)

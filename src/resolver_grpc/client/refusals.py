@@ -17,12 +17,14 @@ from grpc_status import rpc_status
 from resolver_grpc.errors import ServerRefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 ERROR_DOMAIN = "resolver-grpc"
 
 # What a reason looks like (google.rpc.ErrorInfo); anything else could hold anything.
 _REASON = re.compile(r"[A-Z][A-Z0-9_]{1,62}")
+
+_TOO_SOON = "RATE_EXCEEDED"
 
 _BY_REASON: Mapping[str, str] = {
     "UNKNOWN_SENDER": "The server does not know this sender, or not as yours: "
@@ -33,6 +35,12 @@ _BY_REASON: Mapping[str, str] = {
     "ask its operator for the role intake or delivery.",
     "TOO_MANY_QUERIES": "The server takes fewer queries at once than when it was first asked: open a new client.",
     "MALFORMED_REQUEST": "The server could not read the request: client and server must be of matching versions.",
+    "RATE_EXCEEDED": "The server lets this sender ask fewer queries a second, by whichever of its clients: "
+    "be more patient, run fewer at once, or ask its operator for a higher rate.",
+    "MISSES_SPENT": "The sender has used up today's budget of recipients who are not found: check what the list was "
+    "made from, then send the rest after midnight in Denmark, or ask the server's operator for a larger budget.",
+    "ADDRESSES_SPENT": "The sender has used up today's budget of queries by address alone: send the rest after "
+    "midnight in Denmark, give names where there are some, or ask the server's operator for a larger budget.",
     "SNAPSHOT_NOT_YET_VALID": "The server's snapshot begins on a later day: "
     "ask its operator to check the register date and the clock.",
 }
@@ -42,7 +50,7 @@ _BY_CODE: Mapping[grpc.StatusCode, str] = {
     "then send the whole shipment again.",
     grpc.StatusCode.DEADLINE_EXCEEDED: "The server did not answer a batch in time: "
     "use smaller batches or a longer timeout.",
-    grpc.StatusCode.RESOURCE_EXHAUSTED: "The server takes no more of this now, by size or by the sender's budget: "
+    grpc.StatusCode.RESOURCE_EXHAUSTED: "The server takes no more of this now: "
     "use smaller batches, or ask its operator about the sender's limits.",
     grpc.StatusCode.PERMISSION_DENIED: "The server does not allow this sender: ask its operator to onboard it.",
     grpc.StatusCode.UNAUTHENTICATED: "The server does not know who is calling: ask its operator for access.",
@@ -75,19 +83,40 @@ def refusal(call: grpc.Call) -> ServerRefusedError:
 
 def read_reason(call: grpc.Call) -> str:
     """Read the reason of the server's ErrorInfo from the call's trailing metadata; empty if there is none."""
-    try:
-        status = rpc_status.from_call(call)
-    except (ValueError, DecodeError):  # details that contradict the status, or no message at all
-        return ""
-    for detail in status.details if status else ():
+    for detail in _details(call):
         info = error_details_pb2.ErrorInfo()
         if _unpack(detail, info) and info.domain == ERROR_DOMAIN and _REASON.fullmatch(info.reason):
             return str(info.reason)
     return ""
 
 
-def _unpack(detail: object, info: error_details_pb2.ErrorInfo) -> bool:
+def pause_asked(call: grpc.Call) -> float | None:
+    """Read how long to wait before a call is made again that came too soon; None if it is not to be made again.
+
+    A budget of the day comes with a time to wait as well, but nobody is to wait for that.
+
+    Args:
+        call: the ended call.
+    """
+    if call.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED or read_reason(call) != _TOO_SOON:
+        return None
+    for detail in _details(call):
+        retry = error_details_pb2.RetryInfo()
+        if _unpack(detail, retry):
+            return float(retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9)
+    return None
+
+
+def _details(call: grpc.Call) -> Iterable[object]:
     try:
-        return bool(detail.Unpack(info))  # type: ignore[attr-defined]  # google.rpc ships no types
+        status = rpc_status.from_call(call)
+    except (ValueError, DecodeError):  # details that contradict the status, or no message at all
+        return ()
+    return status.details if status else ()
+
+
+def _unpack(detail: object, message: error_details_pb2.ErrorInfo | error_details_pb2.RetryInfo) -> bool:
+    try:
+        return bool(detail.Unpack(message))  # type: ignore[attr-defined]  # google.rpc ships no types
     except DecodeError:
         return False
