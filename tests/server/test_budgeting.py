@@ -61,9 +61,11 @@ def limited(**limits):
 def budgeted(register, path, senders, clock=None, **options):
     """A stub of a server that keeps its budgets in a file."""
     budgets = Budgeting(BudgetFile(path), make_log(), clock or Clock())
-    with serving(register, senders, budgets=budgets, **options) as server:
-        with grpc.insecure_channel(server.target) as channel:
-            yield ResolverServiceStub(channel)
+    with (
+        serving(register, senders, budgets=budgets, **options) as server,
+        grpc.insecure_channel(server.target) as channel,
+    ):
+        yield ResolverServiceStub(channel)
 
 
 def nobody(number, kind=Kind.CPR):
@@ -80,7 +82,7 @@ def ask(stub, *queries, sender_id="power", kind=wire.ResolveBatchRequest):
     rows = [Query(**{name: getattr(row, name) for name in QueryRow.__slots__}) for row in queries]
     request = kind(sender_id=sender_id, queries=rows)
     if kind is wire.ResolveStreamRequest:
-        return list(stub.ResolveStream(iter([request])))[0].decisions
+        return next(iter(stub.ResolveStream(iter([request])))).decisions
     return stub.ResolveBatch(request).decisions
 
 

@@ -13,9 +13,10 @@ from test_auditing import status_of
 from worker_nursery import COMMAND, supervised
 
 from resolver_grpc.errors import ConfigurationError
-from resolver_grpc.model import Kind, Reason
+from resolver_grpc.model import Kind, Reason, Role
+from resolver_grpc.server.batch import finish, for_any_sender
 from resolver_grpc.server.roster import Roster, RosterWatch
-from resolver_grpc.server.served import InService
+from resolver_grpc.server.served import InService, open_served
 from resolver_grpc.v1 import resolver_service_pb2 as wire
 from resolver_grpc.v1.query_pb2 import Query
 from resolver_grpc.v1.resolver_service_pb2_grpc import ResolverServiceStub
@@ -182,10 +183,6 @@ def test_a_stream_notices_between_two_messages(register, path):
 
 def test_a_batch_under_way_keeps_the_sender_that_it_began_with(register, path):
     """Its queries are decided by one profile, whatever becomes of the file in between."""
-    from resolver_grpc.model import Role  # noqa: PLC0415
-    from resolver_grpc.server.batch import for_any_sender  # noqa: PLC0415
-    from resolver_grpc.server.served import open_served  # noqa: PLC0415
-
     roster = Roster(path)
     served = open_served(register.directory, register.key, roster, NOON)
     request = wire.ResolveBatchRequest(sender_id="power", queries=[NOBODY] * 2_000).SerializeToString()
@@ -193,10 +190,8 @@ def test_a_batch_under_way_keeps_the_sender_that_it_began_with(register, path):
     next(steps)
     write(path, table("power", hold=True, terms_consent=True))
     roster.take_up(dict(Roster(path)))
-    with pytest.raises(StopIteration) as end:
-        while True:
-            next(steps)
-    reasons = {row.reason for row in wire.ResolveBatchResponse.FromString(end.value.value.response).decisions}
+    response = wire.ResolveBatchResponse.FromString(finish(steps).response)
+    reasons = {row.reason for row in response.decisions}
     assert reasons == {Reason.NOT_FOUND}
     served.snapshot.index.close()
 

@@ -64,6 +64,12 @@ def words(site, *options):
     return [str(word) for word in ("serve", *paths, "--as-of", AS_OF, "--listen", "127.0.0.1:0", *options)]
 
 
+def production(folder):
+    """What nobody may leave out who listens over TLS."""
+    (folder / "audit").mkdir(exist_ok=True)
+    return ["--audit", folder / "audit", "--budgets", folder / "budgets"]
+
+
 def secret(path, content):
     path.write_bytes(content)
     path.chmod(0o600)
@@ -90,7 +96,7 @@ def test_a_shipment_resolves_over_tls_by_the_clients_certificate(site, ca, tls, 
     (tmp_path / "own.pem").write_bytes(certificate)
     secret(tmp_path / "own.key", key)
     shown = ["--ca", site / "clients.pem", "--cert", tmp_path / "own.pem", "--key", tmp_path / "own.key"]
-    options = words(site, *tls, "--access", site / "access.toml", "--workers", workers)
+    options = words(site, *tls, "--access", site / "access.toml", "--workers", workers, *production(tmp_path))
     with supervised([COMMAND, *options]) as server:
         done = resolve(site, tmp_path, server.address, *shown)
         assert (done.returncode, done.stderr) == (0, "")
@@ -133,6 +139,9 @@ def test_callers_change_when_workers_are_replaced_and_a_bad_file_replaces_nobody
         assert server.end() == 0
 
 
+TLS_AND_ACCESS = ("--tls-cert", "a.pem", "--tls-key", "a.key", "--access", "access.toml")
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
@@ -142,6 +151,9 @@ def test_callers_change_when_workers_are_replaced_and_a_bad_file_replaces_nobody
         (["--client-ca", "a.pem"], "TLS wants both"),
         (["--access", "access.toml"], "TLS wants both"),
         (["--tls-cert", "a.pem", "--tls-key", "a.key"], "TLS wants --access FILE"),
+        ([*TLS_AND_ACCESS], "TLS wants both --audit DIR and --budgets FILE"),
+        ([*TLS_AND_ACCESS, "--audit", "audit"], "TLS wants both --audit DIR and --budgets FILE"),
+        ([*TLS_AND_ACCESS, "--budgets", "budgets"], "TLS wants both --audit DIR and --budgets FILE"),
         (["--insecure", "--tls-cert", "a.pem"], "--insecure stands beside --tls-cert"),
         (["--insecure", "--client-ca", "a.pem"], "--insecure stands beside --tls-cert"),
         (["--insecure", "--listen", "0.0.0.0:50051"], "--insecure takes loopback addresses only"),
@@ -163,8 +175,8 @@ def test_what_does_not_fit_together_ends_with_one_line(site, options, sentence, 
     assert sentence in stderr
 
 
-def test_with_tls_any_address_may_be_listened_on(site, ca, tls):
-    options = words(site, *tls, "--access", site / "access.toml")
+def test_with_tls_any_address_may_be_listened_on(site, ca, tls, tmp_path):
+    options = words(site, *tls, "--access", site / "access.toml", *production(tmp_path))
     options[options.index("127.0.0.1:0")] = "0.0.0.0:0"
     with supervised([COMMAND, *options]) as server:
         assert info_over(f"localhost:{server.port}", trusting(ca, client_pair(ca, "post.example.dk"))) == ("OK", "")
@@ -175,6 +187,7 @@ def test_a_tls_key_that_others_may_read_is_refused_before_anything_is_opened(sit
     files = write_files(tmp_path, ca)
     files.key.chmod(0o644)
     options = ["--tls-cert", files.certificate, "--tls-key", files.key, "--access", site / "access.toml"]
+    options += production(tmp_path)
     result = CliRunner().invoke(main, words(site, *options))
     assert (result.exit_code, len(result.stderr.splitlines())) == (2, 1)
     assert "server.key: others may read it; run `chmod 600` on it" in result.stderr
