@@ -26,8 +26,9 @@ if _version_not_supported:
 
 
 class ResolverServiceStub:
-    """Exchanges what a sender knows about its recipients for routing decisions. Resolving writes nothing:
-    asking twice gives the same answer, and a call that failed may be repeated.
+    """Exchanges what a sender knows about its recipients for routing decisions. Resolving writes nothing but audit and
+    budgets: asking twice gives the same answer and uses up no more of a day's budget, and a call that failed may be
+    repeated.
 
     Every refusal of a whole call carries a google.rpc.ErrorInfo of domain "resolver-grpc". A malformed
     query never fails its call: it gets a decision REJECT with the reason and the field.
@@ -61,8 +62,9 @@ class ResolverServiceStub:
 
 
 class ResolverServiceServicer:
-    """Exchanges what a sender knows about its recipients for routing decisions. Resolving writes nothing:
-    asking twice gives the same answer, and a call that failed may be repeated.
+    """Exchanges what a sender knows about its recipients for routing decisions. Resolving writes nothing but audit and
+    budgets: asking twice gives the same answer and uses up no more of a day's budget, and a call that failed may be
+    repeated.
 
     Every refusal of a whole call carries a google.rpc.ErrorInfo of domain "resolver-grpc". A malformed
     query never fails its call: it gets a decision REJECT with the reason and the field.
@@ -80,8 +82,11 @@ class ResolverServiceServicer:
         Status codes: OK; INVALID_ARGUMENT (bytes that are no ResolveBatchRequest, or more queries than
         allowed); UNAUTHENTICATED; PERMISSION_DENIED (another role; or a sender that is unknown, or that the caller
         may not act for: which of the two is not told); FAILED_PRECONDITION (the snapshot's register date lies
-        in the future); RESOURCE_EXHAUSTED (a message over the byte limit); UNAVAILABLE (the server is going
-        away: try again); INTERNAL.
+        in the future); RESOURCE_EXHAUSTED (a message over the byte limit; or, with a google.rpc.RetryInfo that says when to
+        ask again, a budget of the sender's, which all its callers share, by the reason RATE_EXCEEDED for queries a second,
+        MISSES_SPENT for distinct queries a Danish day that lead to nobody whom intake may know of, ADDRESSES_SPENT for
+        distinct ADDRESS queries a day: nothing of the batch is told); UNAVAILABLE (the server is
+        going away, or can't write its audit or its budgets and resolves nothing meanwhile: try again); INTERNAL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,7 +111,7 @@ class ResolverServiceServicer:
         For the roles intake, delivery and operator.
 
         Status codes: OK; INVALID_ARGUMENT (bytes that are no GetServerInfoRequest); UNAUTHENTICATED; PERMISSION_DENIED;
-        UNAVAILABLE; INTERNAL.
+        UNAVAILABLE (the server is going away: try again); INTERNAL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,8 +144,9 @@ def add_ResolverServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ResolverService:
-    """Exchanges what a sender knows about its recipients for routing decisions. Resolving writes nothing:
-    asking twice gives the same answer, and a call that failed may be repeated.
+    """Exchanges what a sender knows about its recipients for routing decisions. Resolving writes nothing but audit and
+    budgets: asking twice gives the same answer and uses up no more of a day's budget, and a call that failed may be
+    repeated.
 
     Every refusal of a whole call carries a google.rpc.ErrorInfo of domain "resolver-grpc". A malformed
     query never fails its call: it gets a decision REJECT with the reason and the field.

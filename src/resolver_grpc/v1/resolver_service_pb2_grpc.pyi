@@ -27,8 +27,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ResolverServiceStub:
-    """Exchanges what a sender knows about its recipients for routing decisions. Resolving writes nothing:
-    asking twice gives the same answer, and a call that failed may be repeated.
+    """Exchanges what a sender knows about its recipients for routing decisions. Resolving writes nothing but audit and
+    budgets: asking twice gives the same answer and uses up no more of a day's budget, and a call that failed may be
+    repeated.
 
     Every refusal of a whole call carries a google.rpc.ErrorInfo of domain "resolver-grpc". A malformed
     query never fails its call: it gets a decision REJECT with the reason and the field.
@@ -50,8 +51,11 @@ class ResolverServiceStub:
     Status codes: OK; INVALID_ARGUMENT (bytes that are no ResolveBatchRequest, or more queries than
     allowed); UNAUTHENTICATED; PERMISSION_DENIED (another role; or a sender that is unknown, or that the caller
     may not act for: which of the two is not told); FAILED_PRECONDITION (the snapshot's register date lies
-    in the future); RESOURCE_EXHAUSTED (a message over the byte limit); UNAVAILABLE (the server is going
-    away: try again); INTERNAL.
+    in the future); RESOURCE_EXHAUSTED (a message over the byte limit; or, with a google.rpc.RetryInfo that says when to
+    ask again, a budget of the sender's, which all its callers share, by the reason RATE_EXCEEDED for queries a second,
+    MISSES_SPENT for distinct queries a Danish day that lead to nobody whom intake may know of, ADDRESSES_SPENT for
+    distinct ADDRESS queries a day: nothing of the batch is told); UNAVAILABLE (the server is
+    going away, or can't write its audit or its budgets and resolves nothing meanwhile: try again); INTERNAL.
     """
     ResolveStream: _grpc.StreamStreamMultiCallable[_resolver_service_pb2.ResolveStreamRequest, _resolver_service_pb2.ResolveStreamResponse]
     """Resolves batch after batch: each request message gets exactly one response message, in order. Between two
@@ -68,13 +72,14 @@ class ResolverServiceStub:
     For the roles intake, delivery and operator.
 
     Status codes: OK; INVALID_ARGUMENT (bytes that are no GetServerInfoRequest); UNAUTHENTICATED; PERMISSION_DENIED;
-    UNAVAILABLE; INTERNAL.
+    UNAVAILABLE (the server is going away: try again); INTERNAL.
     """
 
 @_typing.type_check_only
 class ResolverServiceAsyncStub(ResolverServiceStub):
-    """Exchanges what a sender knows about its recipients for routing decisions. Resolving writes nothing:
-    asking twice gives the same answer, and a call that failed may be repeated.
+    """Exchanges what a sender knows about its recipients for routing decisions. Resolving writes nothing but audit and
+    budgets: asking twice gives the same answer and uses up no more of a day's budget, and a call that failed may be
+    repeated.
 
     Every refusal of a whole call carries a google.rpc.ErrorInfo of domain "resolver-grpc". A malformed
     query never fails its call: it gets a decision REJECT with the reason and the field.
@@ -93,8 +98,11 @@ class ResolverServiceAsyncStub(ResolverServiceStub):
     Status codes: OK; INVALID_ARGUMENT (bytes that are no ResolveBatchRequest, or more queries than
     allowed); UNAUTHENTICATED; PERMISSION_DENIED (another role; or a sender that is unknown, or that the caller
     may not act for: which of the two is not told); FAILED_PRECONDITION (the snapshot's register date lies
-    in the future); RESOURCE_EXHAUSTED (a message over the byte limit); UNAVAILABLE (the server is going
-    away: try again); INTERNAL.
+    in the future); RESOURCE_EXHAUSTED (a message over the byte limit; or, with a google.rpc.RetryInfo that says when to
+    ask again, a budget of the sender's, which all its callers share, by the reason RATE_EXCEEDED for queries a second,
+    MISSES_SPENT for distinct queries a Danish day that lead to nobody whom intake may know of, ADDRESSES_SPENT for
+    distinct ADDRESS queries a day: nothing of the batch is told); UNAVAILABLE (the server is
+    going away, or can't write its audit or its budgets and resolves nothing meanwhile: try again); INTERNAL.
     """
     ResolveStream: _aio.StreamStreamMultiCallable[_resolver_service_pb2.ResolveStreamRequest, _resolver_service_pb2.ResolveStreamResponse]  # type: ignore[assignment]
     """Resolves batch after batch: each request message gets exactly one response message, in order. Between two
@@ -111,12 +119,13 @@ class ResolverServiceAsyncStub(ResolverServiceStub):
     For the roles intake, delivery and operator.
 
     Status codes: OK; INVALID_ARGUMENT (bytes that are no GetServerInfoRequest); UNAUTHENTICATED; PERMISSION_DENIED;
-    UNAVAILABLE; INTERNAL.
+    UNAVAILABLE (the server is going away: try again); INTERNAL.
     """
 
 class ResolverServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Exchanges what a sender knows about its recipients for routing decisions. Resolving writes nothing:
-    asking twice gives the same answer, and a call that failed may be repeated.
+    """Exchanges what a sender knows about its recipients for routing decisions. Resolving writes nothing but audit and
+    budgets: asking twice gives the same answer and uses up no more of a day's budget, and a call that failed may be
+    repeated.
 
     Every refusal of a whole call carries a google.rpc.ErrorInfo of domain "resolver-grpc". A malformed
     query never fails its call: it gets a decision REJECT with the reason and the field.
@@ -139,8 +148,11 @@ class ResolverServiceServicer(metaclass=_abc_1.ABCMeta):
         Status codes: OK; INVALID_ARGUMENT (bytes that are no ResolveBatchRequest, or more queries than
         allowed); UNAUTHENTICATED; PERMISSION_DENIED (another role; or a sender that is unknown, or that the caller
         may not act for: which of the two is not told); FAILED_PRECONDITION (the snapshot's register date lies
-        in the future); RESOURCE_EXHAUSTED (a message over the byte limit); UNAVAILABLE (the server is going
-        away: try again); INTERNAL.
+        in the future); RESOURCE_EXHAUSTED (a message over the byte limit; or, with a google.rpc.RetryInfo that says when to
+        ask again, a budget of the sender's, which all its callers share, by the reason RATE_EXCEEDED for queries a second,
+        MISSES_SPENT for distinct queries a Danish day that lead to nobody whom intake may know of, ADDRESSES_SPENT for
+        distinct ADDRESS queries a day: nothing of the batch is told); UNAVAILABLE (the server is
+        going away, or can't write its audit or its budgets and resolves nothing meanwhile: try again); INTERNAL.
         """
 
     @_abc_1.abstractmethod
@@ -169,7 +181,7 @@ class ResolverServiceServicer(metaclass=_abc_1.ABCMeta):
         For the roles intake, delivery and operator.
 
         Status codes: OK; INVALID_ARGUMENT (bytes that are no GetServerInfoRequest); UNAUTHENTICATED; PERMISSION_DENIED;
-        UNAVAILABLE; INTERNAL.
+        UNAVAILABLE (the server is going away: try again); INTERNAL.
         """
 
 def add_ResolverServiceServicer_to_server(servicer: ResolverServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
