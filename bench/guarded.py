@@ -45,7 +45,7 @@ _COLUMNS = ("", "queries/s", "p50, ms", "p99, ms", "server CPU, µs a query", "t
 def main(  # noqa: PLR0917 - every option is an argument
     mailboxes: int, seed: int, snapshot: Path | None, keys: Path | None, rounds: int, seconds: float, out: Path | None
 ) -> None:
-    """Asks two servers with one worker each: one with TLS both ways, known callers and an audit, the other without.
+    """Asks two servers with one worker each: one with TLS both ways, known callers, audit and budgets, one without.
 
     \b
     Examples:
@@ -99,8 +99,8 @@ def _report(site: Site, mailboxes: int, taken: dict[tuple[str, str], list[Sample
         f"{mailboxes:,} mailboxes, snapshot {read_manifest(site.snapshot).snapshot_id}, {_HIT_RATE:.0%} hits, one "
         f"worker, one connection, closed loops with {_IN_FLIGHT} messages in flight; medians over rounds, in brackets "
         "single rounds. "
-        "Guarded means TLS with certificates of both sides, the access file's callers, and an audit that is synced "
-        f"before an answer leaves. {describe_machine()}.\n"
+        "Guarded means TLS with certificates of both sides, the access file's callers, an audit that is synced before "
+        f"an answer leaves, and budgets that count misses and addresses. {describe_machine()}.\n"
     )
     rows = []
     for (what, how), samples in taken.items():

@@ -1,4 +1,4 @@
-"""Everything that a server is guarded with in production, in a folder: TLS both ways, known callers, an audit.
+"""Everything that a server is guarded with in production, in a folder: TLS both ways, known callers, an audit, budgets.
 
 What belongs here: making such a folder, once for a run, and what a client shows to be let in. Certificates are those
 of a CA made for it, good for nothing else.
@@ -50,7 +50,7 @@ def make_guards(folder: Path) -> Guards:
         (folder / name).write_bytes(content)
     (folder / "audit").mkdir(0o700)
     named = {"tls-cert": "server.pem", "tls-key": "server.key", "client-ca": "ca.pem", "access": "access.toml"}
-    named["audit"] = "audit"
+    named |= {"audit": "audit", "budgets": "budgets"}
     options = tuple(word for name, file in named.items() for word in (f"--{name}", str(folder / file)))
     key = theirs.private_key_pem.bytes()
     return Guards(options, grpc.ssl_channel_credentials(roots, key, chains[1]))

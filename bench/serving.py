@@ -23,7 +23,7 @@ from nation.requests import SENDER_ID
 from resolver_grpc.build.schema import TABLES
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.key_file import create_key_file
-from resolver_grpc.model import Kind
+from resolver_grpc.model import Kind, Limits
 
 if TYPE_CHECKING:
     from guards import Guards
@@ -35,6 +35,7 @@ _COMMAND = Path(sys.executable).with_name("resolver-grpc")
 _BUILDER = Path(__file__).resolve().parents[1] / "tools" / "build_snapshot.py"
 _SECONDS_TO_START, _SECONDS_TO_END = 300, 30
 _MOST_COMPLAINTS = 100
+_NO_LIMIT = 1_000_000_000
 
 
 class Site(NamedTuple):
@@ -85,11 +86,11 @@ def make_site(mailboxes: int, seed: int, folder: Path) -> Site:
 
 
 def write_senders(path: Path) -> None:
-    """Writes the senders file that the requests of ``nation.requests`` need: their one sender."""
+    """Writes the senders file that the requests of ``nation.requests`` need: their one sender, held to no budget."""
     kinds = ", ".join(f'"{kind.name}"' for kind in Kind if kind)
     path.write_text(
         f'[[senders]]\nid = "{SENDER_ID}"\nname = "Afsender 1"\ncvr = "10000033"\nclass = "PRIVATE"\n'
-        f"terms_consent = true\nkinds = [{kinds}]\n",
+        f"terms_consent = true\nkinds = [{kinds}]\n" + "".join(f"{name} = {_NO_LIMIT}\n" for name in Limits._fields),
         encoding="utf-8",
     )
 
