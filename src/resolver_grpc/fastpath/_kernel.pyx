@@ -24,6 +24,7 @@ include "_index.pxi"
 include "_judging.pxi"
 include "_writing.pxi"
 
+cdef uint32_t tally[KINDS * KINDS * REASONS]  # by kind, route and reason: zeros, but while outcomes are counted
 
 cdef class Batch:
     """One request under way: where its rows lie, and the slice of them that is worked on.
@@ -360,25 +361,28 @@ cdef class Batch:
         """Counts what ``write`` tells of the slice's rows that the kernel decided.
 
         Returns:
-            How many got each route and reason, and how many targets they have in all.
+            How many of each kind got each route and reason, and how many targets they have in all.
         """
-        cdef uint32_t tally[KINDS * REASONS]
-        cdef uint16_t met[KINDS * REASONS]
+        cdef uint16_t met[ROWS]
+        cdef uint32_t often[ROWS]
         cdef Py_ssize_t number, code, outcomes = 0
         cdef Row *row
         cdef dict counts = {}
-        memset(tally, 0, sizeof(tally))
         for number in range(self.done):
             row = &self.rows[number]
             if row.state == FAST:
-                code = row.route * REASONS + row.reason
+                code = (row.recipe.kind * KINDS + row.route) * REASONS + row.reason
                 if not tally[code]:
                     met[outcomes] = code
                     outcomes += 1
                 tally[code] += 1
+        # Zero again before anything of Python's runs, which might let another thread count.
+        for number in range(outcomes):
+            often[number] = tally[met[number]]
+            tally[met[number]] = 0
         for number in range(outcomes):
             code = met[number]
-            counts[code // REASONS, code % REASONS] = tally[code]
+            counts[code // REASONS // KINDS, code // REASONS % KINDS, code % REASONS] = often[number]
         return counts, self.targets
 
     def counted(self, const uint8_t[::1] missed not None):

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-from resolver_grpc.model import Decision
+from resolver_grpc.model import Decision, Kind, Query
 from resolver_grpc.resolve import Counted
+
+_KINDS: Final = frozenset(map(int, Kind))
 
 
 @dataclass(slots=True)
@@ -18,28 +20,38 @@ class Tally:
     """How often each outcome was told so far.
 
     Attributes:
-        counts: queries by the numbers of route and reason.
+        by_kind: queries by the numbers of kind, route and reason.
         targets: how many targets their decisions have.
         counted: what budgets count of them.
     """
 
-    counts: dict[tuple[int, int], int] = field(default_factory=dict)
+    by_kind: dict[tuple[int, int, int], int] = field(default_factory=dict)
     targets: int = 0
     # Each way in an order of its own.
     counted: Counted = field(default_factory=Counted, compare=False)
 
-    def add_decisions(self, decisions: Iterable[Decision]) -> None:
-        """Counts what the plain way decided."""
-        for decision in decisions:
-            outcome = decision.route, decision.reason
-            self.counts[outcome] = self.counts.get(outcome, 0) + 1
+    @property
+    def counts(self) -> dict[tuple[int, int], int]:
+        """Queries by the numbers of route and reason."""
+        counts: dict[tuple[int, int], int] = {}
+        for (_, route, reason), count in self.by_kind.items():
+            counts[route, reason] = counts.get((route, reason), 0) + count
+        return counts
+
+    def add_decisions(self, queries: Iterable[Query], decisions: Iterable[Decision]) -> None:
+        """Counts what the plain way decided, of each query in turn."""
+        for query, decision in zip(queries, decisions, strict=True):
+            # A kind that nobody knows is none.
+            kind = query.kind if query.kind in _KINDS else Kind.UNSPECIFIED
+            outcome = kind, decision.route, decision.reason
+            self.by_kind[outcome] = self.by_kind.get(outcome, 0) + 1
             self.targets += len(decision.targets)
 
-    def add_counts(self, counts: Mapping[tuple[int, int], int], targets: int) -> None:
+    def add_counts(self, counts: Mapping[tuple[int, int, int], int], targets: int) -> None:
         """Adds what the kernel counted."""
         # A `Counter` would take as long for it as the kernel for a query.
         for outcome, count in counts.items():
-            self.counts[outcome] = self.counts.get(outcome, 0) + count
+            self.by_kind[outcome] = self.by_kind.get(outcome, 0) + count
         self.targets += targets
 
     def add_counted(self, misses: bytes, addresses: bytes) -> None:

@@ -103,7 +103,7 @@ class Batches:
                 some, sender, instant, personal_content=message.personal_content, role=role, counted=told.counted
             )
             response.decisions.extend(map(decision_row, some, decisions))
-            told.add_decisions(decisions)
+            told.add_decisions(some, decisions)
         meter.settle(sender, told.counted)
         return Answer(response.SerializeToString(), sender.id, message.shipment_id, told)
 

@@ -112,5 +112,5 @@ class FastBatches:
         decisions = self.plain.resolver.resolve(
             queries, sender, instant, personal_content=batch.personal_content, role=role, counted=told.counted
         )
-        told.add_decisions(decisions)
+        told.add_decisions(queries, decisions)
         return [decision_row(*pair).SerializeToString() for pair in zip(queries, decisions, strict=True)]
