@@ -20,6 +20,7 @@ from resolver_grpc.model import Kind, QueryRow
 from resolver_grpc.server.app import Server
 from resolver_grpc.server.reload import Reload, Store
 from resolver_grpc.server.served import InService, open_served
+from resolver_grpc.server.sums import Outcome
 from resolver_grpc.snapshot.changing import moving_current
 from resolver_grpc.snapshot.files import read_manifest
 from resolver_grpc.snapshot.manifest import MANIFEST_FILE, encode_manifest
@@ -113,6 +114,10 @@ def is_open(served):
     return True
 
 
+OUTCOMES = {"generation taken up": Outcome.TAKEN_UP, "generation refused": Outcome.REFUSED}
+"""What is logged of new generations, and as what it is counted."""
+
+
 @dataclass
 class Following:
     """A store as it is followed: what was opened, what was open at each opening, what was logged."""
@@ -125,6 +130,7 @@ class Following:
     open_at_openings: list = field(default_factory=list)
     openings: int = 0
     logged: list = field(default_factory=list)
+    counted: list = field(default_factory=list)
 
     def open(self, directory, sighting):
         self.openings += 1
@@ -157,10 +163,11 @@ class Following:
         """What follows the store, without a server around it; call its coroutines under ``asyncio.run``."""
         in_service = InService(self.store.open_live())
         try:
-            yield Reload(self.store, in_service, clock, self.log), in_service
+            yield Reload(self.store, in_service, clock, self.log, self.counted.append), in_service
         finally:
             asyncio.run(in_service.close())
         assert self.still_open() == []
+        assert self.counted == [OUTCOMES[line["event"]] for line in self.logged if line["event"] in OUTCOMES]
 
 
 @contextmanager

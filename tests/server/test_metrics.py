@@ -1,6 +1,8 @@
 """Metrics: what is counted, and the page that shows it, of one process and of several."""
 
+import os
 import re
+import shutil
 import signal
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,8 +11,11 @@ from urllib.request import urlopen
 
 import grpc
 import pytest
+from access_nursery import copied
 from click.testing import CliRunner
-from prometheus_client import CollectorRegistry
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 from worker_nursery import serve_command, supervised
 
@@ -23,10 +28,11 @@ from resolver_grpc.model import Kind, Reason, Route, Sender, SenderClass
 from resolver_grpc.server.metrics import Metrics
 from resolver_grpc.server.metrics_page import counting_together, showing
 from resolver_grpc.server.served import open_served
+from resolver_grpc.server.sums import SHARED_FOLDER, Stage
 from resolver_grpc.v1.query_pb2 import Query
 from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchRequest
 from resolver_grpc.v1.resolver_service_pb2_grpc import ResolverServiceStub
-from small_register import ANN, BO, NOON, build_register
+from small_register import ANN, BO, KVHX, NOON, build_register, serving
 
 SENDERS = """[[senders]]
 id = "town"
@@ -39,7 +45,7 @@ kinds = ["CPR"]
 
 def served_with(generation=3, **memories):
     """What is served, as far as metrics look at it."""
-    return SimpleNamespace(valid_from=1_000, generation=generation, memories=lambda: dict(memories))
+    return SimpleNamespace(valid_from=1_000, built=900, generation=generation, memories=lambda: dict(memories))
 
 
 def read_page(address):
@@ -87,6 +93,7 @@ def test_words_are_counted_from_one_look_to_the_next_and_anew_for_another_snapsh
     assert told("resolver_word_places") == 8
     assert registry.get_sample_value("resolver_generation") == 4
     assert registry.get_sample_value("resolver_register_age_seconds") == 600
+    assert registry.get_sample_value("resolver_snapshot_age_seconds") == 700
 
 
 def test_what_is_served_tells_of_its_memories(tmp_path):
@@ -111,7 +118,14 @@ def test_a_page_shows_what_is_registered_until_its_end():
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     with showing("127.0.0.1:0", registry) as address:
-        metrics.note_batch({(Route.MAILBOX, Reason.DELIVERABLE): 7, (Route.REJECT, Reason.NOT_FOUND): 2}, 0.004)
+        metrics.note_batch(
+            {
+                (Kind.FULL_NAME, Route.MAILBOX, Reason.DELIVERABLE): 7,
+                (Kind.CPR, Route.MAILBOX, Reason.DELIVERABLE): 1,
+                (Kind.CPR, Route.REJECT, Reason.NOT_FOUND): 2,
+            },
+            0.004,
+        )
         metrics.note_refusal("INVALID_ARGUMENT")
         page = read_page(address)
         with pytest.raises(ConfigurationError, match="choose a port that is free"), showing(address, registry):
@@ -119,9 +133,12 @@ def test_a_page_shows_what_is_registered_until_its_end():
     assert page["resolver_batch_seconds_count",] == 1
     assert page["resolver_batch_seconds_bucket", "0.005"] == 1
     assert page["resolver_batch_seconds_bucket", "0.002"] == 0
-    assert page["resolver_batch_queries_sum",] == 9
-    assert page["resolver_queries_total", "DELIVERABLE", "MAILBOX"] == 7
-    assert page["resolver_queries_total", "NOT_FOUND", "REJECT"] == 2
+    assert page["resolver_batch_queries_sum",] == 10
+    assert {tuple(labels): count for (name, *labels), count in page.items() if name == "resolver_queries_total"} == {
+        ("FULL_NAME", "DELIVERABLE", "MAILBOX"): 7,
+        ("CPR", "DELIVERABLE", "MAILBOX"): 1,
+        ("CPR", "NOT_FOUND", "REJECT"): 2,
+    }
     assert page["resolver_refused_calls_total", "INVALID_ARGUMENT"] == 1
     with pytest.raises(OSError, match="refused"):
         read_page(address)
@@ -142,8 +159,75 @@ def test_a_server_alone_counts_what_it_answers_and_refuses(folder):
     assert page["resolver_batch_seconds_count",] == page["resolver_batch_queries_sum",] == 3
     assert sum(count for (name, *_), count in page.items() if name == "resolver_queries_total") == 3
     assert page["resolver_refused_calls_total", "PERMISSION_DENIED"] == 1
+    assert page["resolver_stage_seconds_count", "ANSWERING"] == 3
+    assert page["resolver_stage_seconds_count", "OTHERS"] == page["resolver_stage_seconds_count", "AUDIT"] == 0
+    assert page["resolver_audit_records_total",] == 0
     assert page["resolver_generation",] == 0
     assert page["resolver_register_age_seconds",] > 0
+    assert page["resolver_snapshot_age_seconds",] == 0, "it was built at the instant that is replayed"
+
+
+def test_stages_and_audit_writes_are_counted(register, tmp_path):
+    """A batch of more than a slice lets others go first; each batch waits for the audit, a failed one too."""
+    registry, audit = CollectorRegistry(), tmp_path / "audit"
+    audit.mkdir()
+    queries = [Query(kind=Kind.FULL_NAME.value, full_name="Ann Bo", kvhx=KVHX)] * 600
+    with serving(copied(register, tmp_path / "copy"), audit=audit, registry=registry) as server:
+        with calling(server.target) as stub:
+            stub.ResolveBatch(ResolveBatchRequest(sender_id="power", queries=queries))
+            stub.ResolveBatch(ResolveBatchRequest(sender_id="power", queries=queries[:1]))
+            with pytest.raises(grpc.RpcError):
+                stub.ResolveBatch(ResolveBatchRequest(sender_id="nobody"))
+
+        def told(name, **labels):
+            return registry.get_sample_value(name, labels)
+
+        assert told("resolver_queries_total", kind="FULL_NAME", route="MAILBOX", reason="DELIVERABLE") == 601
+        counts = [told("resolver_stage_seconds_count", stage=stage.name) for stage in Stage]
+        assert dict(zip(Stage, counts, strict=True)) == {Stage.ANSWERING: 2, Stage.OTHERS: 1, Stage.AUDIT: 2}
+        assert told("resolver_audit_records_total") == told("resolver_audit_write_seconds_count") == 3
+        assert told("resolver_audit_failures_total") == 0
+        whole = sum(told("resolver_stage_seconds_sum", stage=stage.name) for stage in Stage)
+        assert 0 < whole <= told("resolver_batch_seconds_sum")
+
+
+def test_an_audit_that_fails_is_counted_as_failures():
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    metrics.note_audit_write(3, 0.004, is_written=False)
+    metrics.note_audit_write(0, 0.004, is_written=True)
+    assert registry.get_sample_value("resolver_audit_failures_total") == 1
+    assert registry.get_sample_value("resolver_audit_records_total") == 0
+    assert registry.get_sample_value("resolver_audit_write_seconds_count") == 2
+
+
+@given(
+    seconds=st.lists(st.sampled_from([0.0, 0.0002, 0.00021, 0.25, 1.0, 5.0]) | st.floats(0, 10), max_size=20),
+    stages=st.lists(st.sampled_from(Stage), min_size=20, max_size=20),
+)
+def test_histograms_are_those_of_prometheus_own_library(seconds, stages):
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    edges = [sample.labels["le"] for sample in _samples(registry, "resolver_stage_seconds") if "le" in sample.labels]
+    oracle = Histogram(
+        "resolver_stage_seconds",
+        "",
+        ["stage"],
+        registry=None,
+        buckets=[float(edge) for edge in dict.fromkeys(edges)],
+    )
+    for stage, one in zip(stages, seconds, strict=False):
+        metrics.note_stage(stage, one)
+        oracle.labels(stage.name).observe(one)
+    told = {(sample.name, *sample.labels.values()): sample.value for sample in _samples(registry, oracle._name)}
+    for sample in next(iter(oracle.collect())).samples:
+        if not sample.name.endswith("_created"):
+            assert told.pop((sample.name, *sample.labels.values())) == pytest.approx(sample.value)
+    assert not any(told.values())
+
+
+def _samples(registry, name):
+    return next(family.samples for family in registry.collect() if family.name == name)
 
 
 def test_the_page_adds_up_what_all_workers_counted_the_dead_ones_too(folder):
@@ -163,9 +247,26 @@ def test_the_page_adds_up_what_all_workers_counted_the_dead_ones_too(folder):
     assert after["resolver_generation",] == 0
 
 
+def test_what_is_counted_in_a_shared_folder_outlives_its_process():
+    """A process of the same number goes on with it; another one's is added."""
+    outcome = (Kind.CPR, Route.REJECT, Reason.NOT_FOUND)
+    with counting_together() as registry:
+        first, second = (Metrics(CollectorRegistry()) for _ in range(2))
+        first.note_batch({outcome: 3}, 0.1)
+        second.note_batch({outcome: 4}, 0.1)
+        folder = Path(os.environ[SHARED_FOLDER])
+        own = next(folder.glob("sums_*"))
+        shutil.copy(own, folder / "sums_999999999")
+        (folder / "sums_999999998").touch()
+        told = registry.get_sample_value(
+            "resolver_queries_total", {"kind": "CPR", "route": "REJECT", "reason": "NOT_FOUND"}
+        )
+    assert told == 14
+
+
 def test_gauges_of_processes_that_are_no_more_are_forgotten():
     with counting_together() as registry:
-        folder = Path(next(iter(registry.collect.__self__._collector_to_names))._folder)
+        folder = Path(os.environ[SHARED_FOLDER])
         gone = folder / "gauge_livemax_999999999.db"
         gone.write_bytes(bytes(64))
         list(registry.collect())

@@ -7,10 +7,12 @@ on once it is on the disk, or is told that it can't be. Nothing here knows how a
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Final
+from functools import partial
+from typing import Final, Protocol
 
 from resolver_grpc.audit.chain import Chain
 from resolver_grpc.audit.record import Record
@@ -19,17 +21,26 @@ from resolver_grpc.errors import AuditError
 _SENTENCE: Final = "the audit can't be written, so nothing is resolved until it can be; try again later"
 
 
+class Wrote(Protocol):
+    """Is told of each write."""
+
+    def __call__(self, records: int, seconds: float, *, is_written: bool) -> None:
+        """Takes how many records it was to hold (none for a mere checkpoint), how long it took, whether it holds."""
+
+
 class AuditWriter:
     """Writes a chain for many callers at once; used on the event loop alone.
 
     Args:
         chain: what it writes; nobody else uses it meanwhile.
         changed: is called when writing begins to fail, with why, and with an empty text when it no longer does.
+        wrote: is called after each write, whatever came of it.
     """
 
-    def __init__(self, chain: Chain, changed: Callable[[str], None]) -> None:
+    def __init__(self, chain: Chain, changed: Callable[[str], None], wrote: Wrote | None = None) -> None:
         self._chain = chain
         self._changed = changed
+        self._wrote = wrote
         self._thread = ThreadPoolExecutor(1, "audit")
         self._waiting: list[tuple[Record, asyncio.Future[None]]] = []
         self._committing: asyncio.Task[None] | None = None
@@ -65,13 +76,13 @@ class AuditWriter:
         """Looks whether a failed audit can be written again, and makes a checkpoint that is overdue."""
         if self._committing or (self.is_well and not self._chain.is_checkpoint_due):
             return
-        await self._in_thread(self._chain.prove)
+        await self._in_thread(self._chain.prove, 0)
 
     async def close(self) -> None:
         """Waits for what is being written, and ends the chain."""
         while self._committing:
             await asyncio.wait({self._committing})
-        await self._in_thread(self._chain.close)
+        await self._in_thread(self._chain.close, 0)
         self._thread.shutdown()
 
     async def _commit_all(self) -> None:
@@ -79,7 +90,7 @@ class AuditWriter:
             while self._waiting:
                 group, self._waiting = self._waiting, []
                 records = [record for record, _ in group]
-                is_written = await self._in_thread(lambda: self._chain.append(records))  # noqa: B023 - awaited at once
+                is_written = await self._in_thread(partial(self._chain.append, records), len(records))
                 for _, written in group:
                     # Whoever waited may have gone.
                     if not written.done():
@@ -87,13 +98,15 @@ class AuditWriter:
         finally:
             self._committing = None
 
-    async def _in_thread(self, work: Callable[[], None]) -> bool:
-        """Whether something could be written; tells when that changes."""
-        fault = ""
+    async def _in_thread(self, work: Callable[[], None], records: int) -> bool:
+        """Whether so many records could be written; tells when that changes."""
+        fault, begun = "", time.perf_counter()
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, work)
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait are to be told
             fault = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+        if self._wrote:
+            self._wrote(records, time.perf_counter() - begun, is_written=not fault)
         if fault != self._fault:
             self._fault = fault
             with suppress(OSError):

@@ -91,7 +91,9 @@ class Server:
     ) -> None:
         self._in_service = InService(served)
         self._clock = clock
-        self._reload = Reload(store, self._in_service, clock, log) if store else None
+        self._metrics = Metrics(registry or CollectorRegistry())
+        note = self._metrics.note_generation
+        self._reload = Reload(store, self._in_service, clock, log, note) if store else None
         senders = served.batches.senders
         self._roster = RosterWatch(senders, self._in_service, log) if isinstance(senders, Roster) else None
         self._interval = interval
@@ -99,7 +101,7 @@ class Server:
         self._audit, self._budgets = audit, budgets
         if audit:
             audit.on_change(self._in_service.changed.set)
-        self._metrics = Metrics(registry or CollectorRegistry())
+            audit.on_write(self._metrics.note_audit_write)
         self._credentials = entrance.credentials
         gate = Gate(entrance.recognize, now, log)
         self._server = grpc.aio.server(interceptors=[gate], options=[*_OPTIONS, *options])

@@ -20,7 +20,7 @@ from resolver_grpc.audit.chain import Chain, News
 from resolver_grpc.audit.naming import End
 from resolver_grpc.audit.record import Record
 from resolver_grpc.audit.sealing import AuditKeys
-from resolver_grpc.audit.writer import AuditWriter
+from resolver_grpc.audit.writer import AuditWriter, Wrote
 from resolver_grpc.errors import AuditError, OverBudgetError, ResolverError
 from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.keys import MasterKey
@@ -51,6 +51,7 @@ class Auditing:
         self._keys = ring[0]
         self._log = log
         self._changed: Callable[[], None] | None = None
+        self._wrote: Wrote | None = None
         try:
             chain = Chain(folder, ring, worker, time.time, self._tell)
         except OSError as error:
@@ -58,7 +59,7 @@ class Auditing:
                 f"{folder}: the audit can't be written there ({error.strerror}); make it a folder that this program "
                 "may write to, with room on its disk"
             ) from None
-        self._writer = AuditWriter(chain, self._note)
+        self._writer = AuditWriter(chain, self._note, self._note_write)
 
     @property
     def is_well(self) -> bool:
@@ -68,6 +69,10 @@ class Auditing:
     def on_change(self, changed: Callable[[], None]) -> None:
         """Has something called whenever ``is_well`` changes."""
         self._changed = changed
+
+    def on_write(self, wrote: Wrote) -> None:
+        """Has something told of each write."""
+        self._wrote = wrote
 
     def check(self) -> None:
         """Refuses a batch that could not be recorded.
@@ -132,6 +137,10 @@ class Auditing:
             self._log.error("audit can't be written", reason=fault)
         else:
             self._log.info("audit written again")
+
+    def _note_write(self, records: int, seconds: float, *, is_written: bool) -> None:
+        if self._wrote:
+            self._wrote(records, seconds, is_written=is_written)
 
     def _tell(self, news: News, end: End) -> None:
         # A log that can't be written is no reason to take the audit for one that can't.

@@ -1,7 +1,8 @@
 """Metrics: what a process counts, for Prometheus.
 
 What belongs here: the metrics and their names. Labels are the names of routes, reasons, folds and status codes;
-nothing of a query, an owner or a sender stands in one. Where they are shown is ``metrics_page.py``'s.
+nothing of a query, an owner or a sender stands in one. What is counted for every batch lies in ``sums.py``'s plain
+numbers; where all of it is shown is ``metrics_page.py``'s.
 """
 
 from __future__ import annotations
@@ -10,18 +11,17 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from resolver_grpc.fastpath.way import Memory
-from resolver_grpc.model import Reason, Route
+from resolver_grpc.server import sums
+from resolver_grpc.server.sums import Outcome, Stage, SumsCollector
 
 if TYPE_CHECKING:
     from resolver_grpc.server.budgeting import Budgeting
     from resolver_grpc.server.served import InService, Served
 
 _SECONDS_BETWEEN_LOOKS: Final = 5.0
-_BATCH_SIZES: Final = (1, 10, 100, 1_000, 2_500, 5_000, 10_000)
-_BATCH_SECONDS: Final = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
 
 class Metrics:
@@ -32,18 +32,8 @@ class Metrics:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._seconds = Histogram(
-            "resolver_batch_seconds",
-            "Seconds from when a batch was taken up to its response, small steps of others in between included.",
-            buckets=_BATCH_SECONDS,
-            registry=registry,
-        )
-        self._queries = Counter(
-            "resolver_queries", "Queries answered, by route and reason.", ["route", "reason"], registry=registry
-        )
-        self._sizes = Histogram(
-            "resolver_batch_queries", "Queries in a batch.", buckets=_BATCH_SIZES, registry=registry
-        )
+        self._sums = sums.open_sums()
+        registry.register(SumsCollector(lambda: [self._sums]))
         self._refused = Counter("resolver_refused_calls", "Calls refused, by gRPC status.", ["code"], registry=registry)
         self._remembered = Counter(
             "resolver_words_remembered",
@@ -61,6 +51,12 @@ class Metrics:
             "resolver_word_places",
             "Words that the fast way has room for in one process, by fold.",
             ["fold"],
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self._snapshot_age = Gauge(
+            "resolver_snapshot_age_seconds",
+            "Seconds since the snapshot in service was built.",
             registry=registry,
             multiprocess_mode="livemax",
         )
@@ -88,24 +84,44 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemax",
         )
-        self._counters: dict[tuple[int, int], Counter] = {}
         self._memories: Mapping[str, Memory] = {}
         self._served: Served | None = None
 
-    def note_batch(self, counts: Mapping[tuple[int, int], int], seconds: float) -> None:
+    def note_batch(self, counts: Mapping[tuple[int, int, int], int], seconds: float) -> None:
         """Counts a batch that was answered.
 
         Args:
-            counts: how many of its queries got each route and reason, by their numbers.
+            counts: how many of its queries of each kind got each route and reason, by their numbers.
             seconds: how long it took.
         """
+        own, places, queries = self._sums, sums.QUERIES.places, 0
         for outcome, count in counts.items():
-            if outcome not in self._counters:
-                route, reason = outcome
-                self._counters[outcome] = self._queries.labels(Route(route).name, Reason(reason).name)
-            self._counters[outcome].inc(count)
-        self._sizes.observe(sum(counts.values()))
-        self._seconds.observe(seconds)
+            own[places[outcome]] += count
+            queries += count
+        sums.BATCH_QUERIES.observe(own, queries)
+        sums.BATCH_SECONDS.observe(own, seconds)
+
+    def note_stage(self, stage: Stage, seconds: float) -> None:
+        """Counts how long a stage of a batch took."""
+        sums.STAGE_SECONDS.observe(self._sums, seconds, stage)
+
+    def note_audit_write(self, records: int, seconds: float, *, is_written: bool) -> None:
+        """Counts a write of the audit.
+
+        Args:
+            records: how many it was to hold; none for a mere checkpoint.
+            seconds: how long it took.
+            is_written: whether it is on the disk.
+        """
+        sums.AUDIT_SECONDS.observe(self._sums, seconds)
+        if is_written:
+            sums.AUDIT_RECORDS.add(self._sums, records)
+        else:
+            sums.AUDIT_FAILURES.add(self._sums, 1)
+
+    def note_generation(self, outcome: Outcome) -> None:
+        """Counts a new live generation."""
+        sums.GENERATIONS.add(self._sums, 1, outcome)
 
     def note_refusal(self, code: str) -> None:
         """Counts a call that was refused with a status of gRPC's."""
@@ -117,6 +133,7 @@ class Metrics:
 
     def look(self, served: Served, instant: int) -> None:
         """Looks at what is in service: its age, and how well the words of queries are remembered."""
+        self._snapshot_age.set(instant - served.built)
         self._register_age.set(instant - served.valid_from)
         self._generation.set(served.generation)
         memories = served.memories()

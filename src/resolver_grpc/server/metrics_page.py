@@ -18,9 +18,8 @@ from prometheus_client import CollectorRegistry, Metric, start_http_server
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from resolver_grpc.errors import ConfigurationError
+from resolver_grpc.server.sums import SHARED_FOLDER, SumsCollector, read_shared
 
-_SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""In the environment of workers: where they count. The library looks at it when it is loaded."""
 _OF_THE_LIVING: Final = "gauge_live*_*.db"
 
 
@@ -55,13 +54,15 @@ def showing(address: str, registry: CollectorRegistry) -> Iterator[str]:
 def counting_together() -> Iterator[CollectorRegistry]:
     """Has the workers that are started in the block count in files, which the registry adds up."""
     with TemporaryDirectory(prefix="resolver-grpc-metrics-") as folder:
-        os.environ[_SHARED_FOLDER] = folder
+        # Workers look at it when they load Prometheus's library, too.
+        os.environ[SHARED_FOLDER] = folder
         try:
             registry = CollectorRegistry()
             registry.register(_AllWorkers(folder))
+            registry.register(SumsCollector(lambda: read_shared(Path(folder))))
             yield registry
         finally:
-            del os.environ[_SHARED_FOLDER]
+            del os.environ[SHARED_FOLDER]
 
 
 class _AllWorkers(MultiProcessCollector):

@@ -19,6 +19,7 @@ from resolver_grpc.errors import KeyFileError, NotYetValidError, ResolverError, 
 from resolver_grpc.server.faults import fault_of
 from resolver_grpc.server.served import InService, Refusal, Served
 from resolver_grpc.server.sighting import Sighting, sight
+from resolver_grpc.server.sums import Outcome
 from resolver_grpc.snapshot.files import read_manifest
 from resolver_grpc.snapshot.generations import current_generation, generation_path
 from resolver_grpc.times import register_window
@@ -74,16 +75,23 @@ class Reload:
         in_service: what is served, opened by ``Store.open_live``.
         clock: tells the instant, in seconds of UTC.
         log: where it says what was taken up and what was refused.
+        note: is told the same, to count it.
     """
 
     def __init__(
-        self, store: Store, in_service: InService, clock: Callable[[], int], log: FilteringBoundLogger
+        self,
+        store: Store,
+        in_service: InService,
+        clock: Callable[[], int],
+        log: FilteringBoundLogger,
+        note: Callable[[Outcome], None] = lambda _outcome: None,
     ) -> None:
         self._store = store
         self._in_service = in_service
         self._as_of = in_service.served.batches.as_of
         self._clock = clock
         self._log = log
+        self._note = note
         self._stopping = asyncio.Event()
         self._refused: Sighting | None = None
         self._valid_from: int | None = None
@@ -170,6 +178,7 @@ class Reload:
         self._refused = None
         # Before the next is opened: never three at once, and LMDB opens no file twice.
         await former.close()
+        self._note(Outcome.TAKEN_UP)
         self._log.info(
             "generation taken up",
             generation=opened.generation,
@@ -186,6 +195,7 @@ class Reload:
         refusal = Refusal(sighting.number, sentence.replace(str(self._store.path), self._store.path.name))
         if refusal != self._in_service.refusal:
             self._in_service.refusal = refusal
+            self._note(Outcome.REFUSED)
             self._log.error("generation refused", generation=sighting.number, reason=sentence, **fault_of(error))
 
 

@@ -27,7 +27,7 @@ from resolver_grpc.server.batch import Batches
 from resolver_grpc.server.fast_batches import FastBatches
 from resolver_grpc.server.sighting import Sighting
 from resolver_grpc.snapshot.store import Snapshot, open_snapshot
-from resolver_grpc.times import register_window
+from resolver_grpc.times import parse_time, register_window
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,11 @@ class Served:
             self.batches.way.touch()
         else:
             self.snapshot.index.touch()
+
+    @property
+    def built(self) -> int:
+        """The instant that it was built at."""
+        return parse_time(self.snapshot.manifest.build_time)
 
     @property
     def generation(self) -> int:

@@ -24,6 +24,7 @@ from resolver_grpc.server.metering import UNMETERED
 from resolver_grpc.server.metrics import Metrics
 from resolver_grpc.server.served import InService, Served
 from resolver_grpc.server.status import refusal
+from resolver_grpc.server.sums import Stage
 from resolver_grpc.v1.resolver_service_pb2 import DESCRIPTOR
 
 SERVICE_NAME = DESCRIPTOR.services_by_name["ResolverService"].full_name
@@ -40,11 +41,13 @@ class _Taken(NamedTuple):
     Attributes:
         answer: what it came to.
         begun: when it was taken up, in seconds that only ever grow.
+        answered: when it was answered, likewise.
         recorded: ends once it is recorded; None where nothing is.
     """
 
     answer: Answer
     begun: float
+    answered: float
     recorded: Awaitable[None] | None
 
 
@@ -112,7 +115,7 @@ class ResolverService:
             answer, recorded = await self._resolve(request, admitted_caller())
         except Exception as error:  # noqa: BLE001 - it is told in its turn
             return error
-        return _Taken(answer, begun, recorded)
+        return _Taken(answer, begun, time.perf_counter(), recorded)
 
     async def _tell(self, taken: _Taken | Exception, context: Context) -> bytes:
         """Gives a batch's response, once it is recorded; or refuses it."""
@@ -123,7 +126,10 @@ class ResolverService:
                 await taken.recorded
         except Exception as error:  # noqa: BLE001 - no exception's text may leave
             await self._refuse(error, context)
-        self._metrics.note_batch(taken.answer.told.counts, time.perf_counter() - taken.begun)
+        now = time.perf_counter()
+        if taken.recorded:
+            self._metrics.note_stage(Stage.AUDIT, now - taken.answered)
+        self._metrics.note_batch(taken.answer.told.by_kind, now - taken.begun)
         return taken.answer.response
 
     async def _resolve(self, request: bytes, caller: Caller) -> tuple[Answer, Awaitable[None] | None]:
@@ -139,7 +145,8 @@ class ResolverService:
         """Takes the steps of an answer; what it is refused for is recorded before it is raised."""
         meter = self._budgets.meter(served.budgets_secret) if self._budgets else UNMETERED
         try:
-            return await _in_turn(served.batches.steps(request, instant, caller.may_act_for, caller.role, meter))
+            steps = served.batches.steps(request, instant, caller.may_act_for, caller.role, meter)
+            return await _in_turn(steps, self._metrics)
         except Exception as error:
             if self._audit:
                 await self._audit.record_refusal(error, served, instant, caller)
@@ -156,12 +163,19 @@ class ResolverService:
         raise AssertionError("abort always raises")
 
 
-async def _in_turn(steps: Steps) -> Answer:
+async def _in_turn(steps: Steps, metrics: Metrics) -> Answer:
     """Takes the steps of an answer with the event loop in between, so that small calls don't wait for large ones."""
+    begun, others = time.perf_counter(), 0.0
     while True:
         try:
             next(steps)
         except StopIteration as end:
             answer: Answer = end.value
-            return answer
+            break
+        given = time.perf_counter()
         await asyncio.sleep(0)
+        others += time.perf_counter() - given
+    metrics.note_stage(Stage.ANSWERING, time.perf_counter() - begun - others)
+    if others:
+        metrics.note_stage(Stage.OTHERS, others)
+    return answer
