@@ -52,8 +52,9 @@ def test_what_was_spent_is_there_when_it_is_opened_again(path):
         spend(file, sender(), [number])
         spend(file, sender("town"), [], [number, number + 1])
     file.close()
-    assert round(account_in(path, "power").misses) == 30
-    assert round(account_in(path, "town").addresses) == 31
+    # Two keys may share a register.
+    assert 29 <= round(account_in(path, "power").misses) <= 30
+    assert 29 <= round(account_in(path, "town").addresses) <= 31
 
 
 def test_two_that_are_open_see_what_the_other_spends_and_the_senders_it_adds(path):

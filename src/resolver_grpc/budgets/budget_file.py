@@ -90,15 +90,17 @@ class BudgetFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._slots: dict[str, int] = {}
-        with self._errors_named():
+        try:
             self._descriptor = _open(path)
             try:
                 self._mark = _mark_of_own(self._descriptor, path)
-                with self._locked(0, _HEAD_BYTES):
+                with self._head_locked():
                     self._learn_slots()
             except BaseException:
                 os.close(self._descriptor)
                 raise
+        except (OSError, ValueError) as error:
+            raise self._named(error) from None
 
     @contextmanager
     def page_of(self, sender_id: str) -> Iterator[Page]:
@@ -111,16 +113,20 @@ class BudgetFile:
             BudgetFileError: the file was moved, damaged or cut off, or can't be read or written; also for what happens
                 in the block.
         """
-        with self._errors_named():
-            found = self._path.stat()
+        # At every request: written out, for each context manager more takes microseconds.
+        try:
+            found = os.stat(self._path)  # noqa: PTH116 - likewise
             if (found.st_dev, found.st_ino) != self._mark:
                 raise BudgetFileError(f"{self._path}: was replaced while it was in use; start the servers anew")
             slot = self._slots.get(sender_id)
-            if slot is None:
-                slot = self._add(sender_id)
-            offset = _HEAD_BYTES + slot * SLOT_BYTES
-            with self._locked(offset, SLOT_BYTES):
+            offset = _HEAD_BYTES + (self._add(sender_id) if slot is None else slot) * SLOT_BYTES
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX, SLOT_BYTES, offset)
+            try:
                 yield Page(self._descriptor, offset)
+            finally:
+                fcntl.lockf(self._descriptor, fcntl.LOCK_UN, SLOT_BYTES, offset)
+        except (OSError, ValueError) as error:
+            raise self._named(error) from None
 
     def close(self) -> None:
         """Syncs and closes it.
@@ -129,14 +135,15 @@ class BudgetFile:
             BudgetFileError: it can't be synced.
         """
         try:
-            with self._errors_named():
-                os.fsync(self._descriptor)
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise self._named(error) from None
         finally:
             os.close(self._descriptor)
 
     def _add(self, sender_id: str) -> int:
         """The slot of a sender that this process doesn't know: another one may have added it."""
-        with self._locked(0, _HEAD_BYTES):
+        with self._head_locked():
             self._learn_slots()
             slot = self._slots.get(sender_id)
             if slot is None:
@@ -161,22 +168,19 @@ class BudgetFile:
             self._slots[sender_id] = slot
 
     @contextmanager
-    def _locked(self, start: int, size: int) -> Iterator[None]:
-        fcntl.lockf(self._descriptor, fcntl.LOCK_EX, size, start)
+    def _head_locked(self) -> Iterator[None]:
+        fcntl.lockf(self._descriptor, fcntl.LOCK_EX, _HEAD_BYTES)
         try:
             yield
         finally:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, size, start)
+            fcntl.lockf(self._descriptor, fcntl.LOCK_UN, _HEAD_BYTES)
 
-    @contextmanager
-    def _errors_named(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise BudgetFileError(f"{self._path}: budgets can't be kept there: {reason}; set that right") from None
-        except ValueError:
-            raise BudgetFileError(f"{self._path}: is damaged; {_BEGIN_ANEW}") from None
+    def _named(self, error: OSError | ValueError) -> BudgetFileError:
+        """What went wrong: the operating system's fault, or bytes that mean nothing."""
+        if isinstance(error, ValueError):
+            return BudgetFileError(f"{self._path}: is damaged; {_BEGIN_ANEW}")
+        reason = error.strerror or type(error).__name__
+        return BudgetFileError(f"{self._path}: budgets can't be kept there: {reason}; set that right")
 
 
 def _write_all(descriptor: int, data: bytes, offset: int) -> None:

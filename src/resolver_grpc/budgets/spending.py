@@ -11,15 +11,14 @@ were under way when it was used up that they went too far.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import date
+from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
 import numpy as np
 
 from resolver_grpc.budgets.account import Account, ask, is_past, on_day, seconds_to_wait
 from resolver_grpc.budgets.budget_file import Page, Sketch
-from resolver_grpc.budgets.sketch import REGISTERS, estimate, mark, marks_of
+from resolver_grpc.budgets.sketch import REGISTERS, Salt, estimate, mark, salt_of
 from resolver_grpc.errors import AddressesSpentError, MissesSpentError, OverBudgetError, RateExceededError
 from resolver_grpc.model import Sender
 from resolver_grpc.times import danish_day, danish_midnight, day_after
@@ -34,8 +33,8 @@ class Counting(NamedTuple):
         secret: what keys are hashed with once more.
     """
 
-    misses: Iterable[bytes]
-    addresses: Iterable[bytes]
+    misses: Sequence[bytes]
+    addresses: Sequence[bytes]
     secret: bytes
 
 
@@ -50,7 +49,7 @@ def admit(page: Page, sender: Sender, queries: int, most: int, instant: float) -
         instant: now, in seconds of UTC.
 
     Returns:
-        The account from now on.
+        The account from now on, as of today.
 
     Raises:
         MissesSpentError: no more can be asked today.
@@ -68,7 +67,7 @@ def admit(page: Page, sender: Sender, queries: int, most: int, instant: float) -
     # Another day's sketches stay until something is counted.
     admitted = ask(account, queries, rate, instant)
     page.write(admitted)
-    return admitted
+    return on_day(admitted, today)
 
 
 def settle(page: Page, sender: Sender, counting: Counting, instant: float) -> Account:
@@ -87,13 +86,11 @@ def settle(page: Page, sender: Sender, counting: Counting, instant: float) -> Ac
         MissesSpentError: this request's misses, or another's meanwhile, take the sender past its budget.
         AddressesSpentError: likewise for ADDRESS queries, of which this request has some.
     """
-    today, former = danish_day(instant), page.read()
-    account = on_day(former, today.toordinal())
-    is_new_day = account is not former
-    misses, addresses = (
-        _count(page, sketch, keys, _Day(counting.secret, sender.id, today, is_new_day))
-        for sketch, keys in ((Sketch.MISSES, counting.misses), (Sketch.ADDRESSES, counting.addresses))
-    )
+    today, former = danish_day(instant).toordinal(), page.read()
+    account = on_day(former, today)
+    salt, is_new_day = salt_of(counting.secret, sender.id, today), account is not former
+    misses = _count(page, Sketch.MISSES, counting.misses, salt, is_new_day=is_new_day)
+    addresses = _count(page, Sketch.ADDRESSES, counting.addresses, salt, is_new_day=is_new_day)
     account = account._replace(
         misses=account.misses if misses is None else misses,
         addresses=account.addresses if addresses is None else addresses,
@@ -107,22 +104,12 @@ def settle(page: Page, sender: Sender, counting: Counting, instant: float) -> Ac
     return account
 
 
-class _Day(NamedTuple):
-    """Whose day is counted, and whether it has just begun."""
-
-    secret: bytes
-    sender_id: str
-    today: date
-    is_new: bool
-
-
-def _count(page: Page, sketch: Sketch, keys: Iterable[bytes], day: _Day) -> float | None:
-    """Leaves marks in a sketch; the new estimate, None where there is none."""
-    marks = marks_of(keys, day.secret, day.sender_id, day.today)
-    if not (marks.places.size or day.is_new):
+def _count(page: Page, sketch: Sketch, keys: Sequence[bytes], salt: Salt, *, is_new_day: bool) -> float | None:
+    """Leaves the marks of keys in a sketch; the new estimate, None where nothing changed."""
+    if not (is_new_day or any(keys)):
         return None
-    registers = np.zeros(REGISTERS, np.uint8) if day.is_new else page.read_sketch(sketch)
-    if not (mark(registers, marks) or day.is_new):
+    registers = np.zeros(REGISTERS, np.uint8) if is_new_day else page.read_sketch(sketch)
+    if not mark(registers, keys, salt) and not is_new_day:
         return None
     page.write_sketch(sketch, registers)
     return estimate(registers)

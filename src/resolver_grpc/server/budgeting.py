@@ -14,7 +14,7 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
-from resolver_grpc.budgets.account import Account, on_day
+from resolver_grpc.budgets.account import Account
 from resolver_grpc.budgets.budget_file import BudgetFile, Page
 from resolver_grpc.budgets.spending import Counting, admit, settle
 from resolver_grpc.errors import BudgetFileError
@@ -55,13 +55,13 @@ class Budgeting:
         """Lets a request be resolved; see ``spending.admit``."""
         instant = self._clock()
         with self._page_of(sender) as page:
-            self._note(admit(page, sender, queries, MAX_QUERIES, instant), sender.limits, instant)
+            self._note(admit(page, sender, queries, MAX_QUERIES, instant), sender.limits)
 
     def settle(self, sender: Sender, counting: Counting) -> None:
         """Counts what a request came to; see ``spending.settle``."""
         instant = self._clock()
         with self._page_of(sender) as page:
-            self._note(settle(page, sender, counting, instant), sender.limits, instant)
+            self._note(settle(page, sender, counting, instant), sender.limits)
 
     def highest_share(self) -> float:
         """The share of a daily budget that is used up, of the sender who used up most of one while this process saw."""
@@ -94,11 +94,9 @@ class Budgeting:
             else:
                 self._log.info("budgets kept again")
 
-    def _note(self, account: Account, limits: Limits, instant: float) -> None:
-        today = danish_day(instant).toordinal()
-        account = on_day(account, today)
-        if self._day != today:
-            self._day, self._share = today, 0.0
+    def _note(self, account: Account, limits: Limits) -> None:
+        if self._day != account.day:
+            self._day, self._share = account.day, 0.0
         shares = account.misses / limits.daily_misses, account.addresses / limits.daily_addresses
         self._share = max(self._share, *shares)
 
