@@ -52,6 +52,7 @@ def test_each_use_has_a_secret_of_its_own_derived_from_the_master_key():
     assert key.snapshot_secret == hkdf(key.secret, "snapshot")
     assert key.handles_secret == hkdf(key.secret, "handles")
     assert key.audit_secret == hkdf(key.secret, "audit")
+    assert key.budgets_secret == hkdf(key.secret, "budgets")
     assert key.key_id == hkdf(key.secret, "key id")[:8].hex()
 
 

@@ -86,18 +86,21 @@ def serve(
     served is refused, which log, server info and health tell, and the former one goes on.
 
     With several workers each is a process that shares the port. One that dies is started again; SIGHUP replaces them
-    one after the other, without a call failing, and so takes up new senders and callers.
+    one after the other, without a call failing, and so takes up new callers. The senders' file is taken up whenever it
+    changes.
 
     Callers are known by a certificate or a token, and do what their role may; nobody else is answered, but for health.
     Certificates are taken up anew whenever their files change. In the clear the server listens on the loopback only.
 
-    With an audit each batch is recorded before its answer leaves; while it can't be written nothing is resolved.
+    With an audit each batch is recorded before its answer leaves; with budgets a sender is held to what its profile
+    allows. While either can't be written nothing is resolved. With TLS both must be named.
 
     \b
     Examples:
       resolver-grpc serve --snapshot snapshot --keys index.key --senders senders.toml --insecure
       resolver-grpc serve --snapshot /srv/resolver/store --keys index.key --senders senders.toml --workers 4 \\
-          --listen 0.0.0.0:50051 --tls-cert server.pem --tls-key server.key --client-ca clients.pem --access access.toml
+          --listen 0.0.0.0:50051 --tls-cert server.pem --tls-key server.key --client-ca clients.pem \\
+          --access access.toml --audit /srv/resolver/audit --budgets /srv/resolver/budgets
       resolver-grpc serve --snapshot /srv/resolver/store --keys index.key --senders senders.toml --insecure \\
           --listen 127.0.0.1:50052 --as-of 2026-11-01T12:00:00Z
     """

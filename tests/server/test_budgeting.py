@@ -10,6 +10,7 @@ from dataclasses import replace
 from hashlib import blake2b
 
 import grpc
+import numpy as np
 import pytest
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from grpc_status import rpc_status
@@ -18,12 +19,14 @@ from test_metrics import read_page
 from worker_nursery import COMMAND, supervised
 
 from nursery import tool
-from resolver_grpc.budgets.budget_file import BudgetFile
+from resolver_grpc.budgets.budget_file import BudgetFile, Sketch
+from resolver_grpc.budgets.sketch import REGISTERS, mark, salt_of
+from resolver_grpc.keys import KeyKind
 from resolver_grpc.model import Kind, Limits, QueryRow
 from resolver_grpc.resolve import Counted
 from resolver_grpc.server.app import make_log
 from resolver_grpc.server.budgeting import Budgeting
-from resolver_grpc.times import parse_time
+from resolver_grpc.times import danish_day, parse_time
 from resolver_grpc.v1 import resolver_service_pb2 as wire
 from resolver_grpc.v1.query_pb2 import Query
 from resolver_grpc.v1.resolver_service_pb2_grpc import ResolverServiceStub
@@ -125,6 +128,18 @@ def test_whatever_intake_sees_as_a_miss_counts_and_nothing_else(register, tmp_pa
         account = page.read()
     # Opted out, not subscribed, an unknown name, a forged handle and a protected one; the two malformed are none.
     assert (round(account.misses), round(account.addresses)) == (5, 1)
+
+
+def test_what_stands_in_the_file_is_made_under_the_key_file_for_this_sender_and_day(register, tmp_path, way):
+    with budgeted(register, tmp_path / "budgets", limited()) as stub:
+        ask(stub, nobody(1), nobody(2))
+    expected, today = np.zeros(REGISTERS, np.uint8), danish_day(NOON).toordinal()
+    keys = [register.key.index_keys.key(KeyKind.CPR, nobody(number).number) for number in (1, 2)]
+    mark(expected, keys, salt_of(register.key.budgets_secret, "power", today))
+    file = BudgetFile(tmp_path / "budgets")
+    with file.page_of("power") as page:
+        assert page.read_sketch(Sketch.MISSES).tolist() == expected.tolist()
+        assert page.read().day == today
 
 
 def test_past_its_addresses_a_sender_may_still_ask_other_kinds(register, tmp_path, way):

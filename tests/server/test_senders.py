@@ -3,7 +3,7 @@
 import pytest
 
 from resolver_grpc.errors import ConfigurationError
-from resolver_grpc.model import Kind, Route, SenderClass
+from resolver_grpc.model import Kind, Limits, Route, SenderClass
 from resolver_grpc.server.senders import read_senders
 
 SOUND = """
@@ -45,6 +45,13 @@ def test_senders_are_read_by_their_id(tmp_path):
     assert (town.sender_class, town.fallback, town.kinds) == (SenderClass.PUBLIC, Route.REJECT, frozenset())
 
 
+def test_budgets_are_read_and_have_defaults(tmp_path):
+    text = SOUND.replace("hold = true", "daily_misses = 7\nqueries_per_second = 1_000_000_000")
+    senders = senders_of(tmp_path, text)
+    assert senders["power"].limits == Limits(daily_misses=7, queries_per_second=1_000_000_000)
+    assert senders["town"].limits == Limits()
+
+
 def test_a_public_sender_is_always_mandatory(tmp_path):
     assert senders_of(tmp_path, SOUND)["town"].mandatory
     with pytest.raises(ConfigurationError, match="sender 2: `mandatory` is false, but a PUBLIC"):
@@ -70,6 +77,10 @@ def test_a_public_sender_is_always_mandatory(tmp_path):
         ('kinds = ["FULL_NAME", "CPR"]', 'kinds = "CPR"', "sender 1: `kinds` is not a list"),
         ('kinds = ["FULL_NAME", "CPR"]', 'kinds = ["UNSPECIFIED"]', "sender 1: `kinds` is not a list"),
         ("hold = true", "hold = yes", "not a TOML file"),
+        ("hold = true", "daily_misses = 0", "sender 1: `daily_misses` is not a whole number from 1 to 1,000,000,000"),
+        ("hold = true", "daily_addresses = 2.5", "sender 1: `daily_addresses` is not a whole number"),
+        ("hold = true", "queries_per_second = true", "sender 1: `queries_per_second` is not a whole number"),
+        ("hold = true", "queries_per_second = 1_000_000_001", "sender 1: `queries_per_second` is not a whole number"),
     ],
 )
 def test_a_file_that_is_not_sound_is_refused_with_sender_and_key(tmp_path, old, new, sentence):
