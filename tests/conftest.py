@@ -3,7 +3,28 @@ from pathlib import Path
 
 import pytest
 
+from redaction import listening, look_through, take_findings
 from small_register import build_register, serving
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_personal_is_said():
+    """Looks through all that the suite logs, raises and has programs say; see ``redaction.py``."""
+    with listening():
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Fails a test that had something personal said."""
+    report = yield
+    for name, said in report.sections:
+        if name == f"Captured stderr {report.when}":
+            look_through("standard error", said)
+    if findings := take_findings():
+        report.outcome = "failed"
+        report.longrepr = "\n".join(findings)
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from redaction import know
 from resolver_grpc.build.schema import MAILBOXES, PERSONS, RELATIONS, ROADS
 from resolver_grpc.build.snapshot import Inputs, build_snapshot
 from resolver_grpc.build.tables import TableMeta, write_table
@@ -110,6 +111,7 @@ def write_tables(
     """Writes the four tables and tells where."""
     paths = {}
     for table, rows in ((PERSONS, persons), (MAILBOXES, mailboxes), (RELATIONS, relations), (ROADS, roads)):
+        know(rows)
         paths[table.name] = folder / f"{table.name}{suffix}"
         with write_table(paths[table.name], table, TableMeta(7, REGISTER_DATE if table is PERSONS else "")) as out:
             for row in rows:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from redaction import checked_lines
 from resolver_grpc.cli import main
 from resolver_grpc.policy.table import table_markdown
 from small_register import ANN, build_register
@@ -129,7 +130,7 @@ def test_a_shipment_resolves_from_program_to_program_and_the_server_drains(optio
         done = subprocess.run([*resolve, "--out", tmp_path / "lists"], check=True, capture_output=True, text=True)
         server.send_signal(signal.SIGTERM)
         assert server.wait(timeout=30) == 0
-        log = [json.loads(line)["event"] for line in server.stderr]
+        log = [json.loads(line)["event"] for line in checked_lines(server.stderr)]
     assert log == ["draining", "stopped"]
     assert "DELIVERABLE" in done.stdout
     with (tmp_path / "lists" / "decisions.csv").open(encoding="utf-8", newline="") as file:

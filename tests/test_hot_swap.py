@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from hot_swap_load import DEADLINE_SECONDS, Calls, Stream, expected_of, poll, request, told
 from hot_swap_store import SENDER, Following, build_variants, change_manifest, make_current, server_following
+from redaction import checked_lines
 from resolver_grpc.cli import main
 from resolver_grpc.index.layout import INDEX_FILE
 from resolver_grpc.snapshot.generations import generation_path
@@ -184,7 +185,7 @@ def test_the_program_follows_a_store_and_says_so_in_its_log(variants, tmp_path):
     with subprocess.Popen(
         [COMMAND, "serve", "--insecure", *options], stderr=subprocess.PIPE, text=True, cwd=tmp_path
     ) as server:
-        lines = (json.loads(line) for line in server.stderr)
+        lines = (json.loads(line) for line in checked_lines(server.stderr))
         assert (first := next(lines))["event"] == "serving"
         place(store, variants.folders[1], variants.key)
         second = next(lines)

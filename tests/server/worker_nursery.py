@@ -1,4 +1,4 @@
-"""Supervised workers as tests run them: the command, and a program of its own where clients are to be let go sooner."""
+"""Supervised workers as tests run them: the command, and what their log says."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-from resolver_grpc.server.plan import Plan
-from resolver_grpc.server.supervising import supervise
+from redaction import checked_lines
 
 COMMAND = Path(sys.executable).with_name("resolver-grpc")
 AS_OF = "2026-11-01T11:00:00Z"
-SECONDS_TO_BE_LET_GO = 0.5
 
 
 class Supervised:
@@ -31,7 +29,7 @@ class Supervised:
 
     def wait_for(self, event):
         """Reads the log until a line tells of an event."""
-        for line in self.process.stderr:
+        for line in checked_lines(self.process.stderr):
             self.logged.append(json.loads(line))
             if self.logged[-1]["event"] == event:
                 return self.logged[-1]
@@ -39,7 +37,7 @@ class Supervised:
 
     def read_to_the_end(self):
         """Reads the log until nobody is left who could write to it; tells the rest."""
-        rest = [json.loads(line) for line in self.process.stderr]
+        rest = [json.loads(line) for line in checked_lines(self.process.stderr)]
         self.logged += rest
         return rest
 
@@ -69,7 +67,7 @@ def serve_command(folder, *options):
 
 def quick_command(folder, as_of):
     """The same with two workers, whose clients are let go within half a second."""
-    return [sys.executable, __file__, folder, str(as_of)]
+    return [sys.executable, Path(__file__).with_name("quick_supervisor.py"), folder, str(as_of)]
 
 
 @contextmanager
@@ -81,18 +79,3 @@ def supervised(command):
         finally:
             # Workers that have lost their supervisor end by themselves.
             process.kill()
-
-
-if __name__ == "__main__":
-    root = Path(sys.argv[1])
-    supervise(
-        Plan(
-            directory=root / "snapshot",
-            key_file=root / "index.key",
-            senders_file=root / "senders.toml",
-            listen="127.0.0.1:0",
-            as_of=int(sys.argv[2]),
-            connection_age=SECONDS_TO_BE_LET_GO,
-        ),
-        2,
-    )
