@@ -62,7 +62,7 @@ def stated_key(line: bytes) -> str:
     """The id of the key that a first line says it was sealed under; empty where it says none."""
     try:
         body = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     key_id = body.get("key") if isinstance(body, dict) else None
     return key_id if isinstance(key_id, str) else ""

@@ -54,7 +54,8 @@ def read_access(path: Path) -> Access:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"{path}: can't be read: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
+        # No UTF-8, no TOML, a number past what Python reads, or lists within lists without end.
         raise ConfigurationError(f"{path}: not a TOML file in UTF-8") from None
     if not set(document) <= {"callers", "issuers"} or "callers" not in document:
         raise ConfigurationError(f"{path}: holds no [[callers]], or something else beside [[callers]] and [[issuers]]")

@@ -36,7 +36,8 @@ def read_senders(path: Path) -> dict[str, Sender]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(f"{path}: can't be read: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError):
+    except (ValueError, RecursionError):
+        # No UTF-8, no TOML, a number past what Python reads, or lists within lists without end.
         raise ConfigurationError(f"{path}: not a TOML file in UTF-8") from None
     tables = document.get("senders")
     if set(document) != {"senders"} or not isinstance(tables, list):
@@ -116,6 +117,6 @@ def _limit(table: Mapping[str, object], key: str) -> int:
 
 def _kinds(table: Mapping[str, object]) -> frozenset[Kind]:
     names = table["kinds"]
-    if not isinstance(names, list) or any(name not in _KINDS for name in names):
+    if not isinstance(names, list) or any(not isinstance(name, str) or name not in _KINDS for name in names):
         raise ValueError(f"`kinds` is not a list of some of {', '.join(_KINDS)}")
     return frozenset(_KINDS[name] for name in names)

@@ -6,7 +6,7 @@ value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 Parsed = TypeVar("Parsed")
@@ -38,14 +38,15 @@ def read_tables(
         try:
             parsed = parse(table)
         except ValueError as error:
-            raise ValueError(f"{where} ({own}): {error}" if isinstance(own, str) else f"{where}: {error}") from None
+            named = isinstance(own, str) and own.isprintable()
+            raise ValueError(f"{where} ({own}): {error}" if named else f"{where}: {error}") from None
         if own in names:
             raise ValueError(f"{where} ({own}): its `name` stands twice")
         names.add(own)
         yield parsed
 
 
-def check_keys(table: Mapping[str, object], required: Sequence[str], known: Sequence[str]) -> None:
+def check_keys(table: Mapping[str, object], required: Sequence[str], known: Collection[str]) -> None:
     """Checks that a table has what it must have, and nothing that it can't have.
 
     Raises:
@@ -53,7 +54,9 @@ def check_keys(table: Mapping[str, object], required: Sequence[str], known: Sequ
     """
     for key in table:
         if key not in known:
-            raise ValueError(f"`{key}` is not known; known are {', '.join(sorted(known))}")
+            # An error is one line, and does nothing to the terminal that shows it.
+            shown = key if key.isprintable() else ascii(key)
+            raise ValueError(f"`{shown}` is not known; known are {', '.join(sorted(known))}")
     for key in required:
         if key not in table:
             raise ValueError(f"`{key}` is missing")
@@ -72,13 +75,15 @@ def read_text(table: Mapping[str, object], key: str) -> str:
 
 
 def read_texts(table: Mapping[str, object], key: str) -> list[str]:
-    """A list of texts, empty where the key is not there.
+    """A list of texts of one line, empty where the key is not there.
 
     Raises:
         ValueError: it is none.
     """
     values = table.get(key, [])
-    if not isinstance(values, list) or not all(isinstance(value, str) and value for value in values):
+    if not isinstance(values, list) or not all(
+        isinstance(value, str) and value and value.isprintable() for value in values
+    ):
         raise ValueError(f"`{key}` is not a list of texts")
     return values
 

@@ -193,13 +193,14 @@ def _instant(value: object, field: str) -> str:
 def _counts(value: object, field: str) -> dict[str, int]:
     if not isinstance(value, dict):
         _refuse(field, "is no object")
-    return {name: _count(count, f"{field} of {name}") for name, count in value.items()}
+    # Told by its place: a name in a file that nobody vouches for may be anything.
+    return {name: _count(count, f"{field}[{place}]") for place, (name, count) in enumerate(value.items())}
 
 
 def _report(value: object, field: str) -> dict[str, dict[str, float]]:
     if not isinstance(value, dict):
         _refuse(field, "is no object")
-    return {topic: _figures(figures, f"{field} of {topic}") for topic, figures in value.items()}
+    return {topic: _figures(figures, f"{field}[{place}]") for place, (topic, figures) in enumerate(value.items())}
 
 
 def _figures(value: object, field: str) -> dict[str, float]:
