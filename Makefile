@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 MAILBOXES ?= 5000000
+FUZZ_SECONDS ?= 60
 SITE := build/bench-$(MAILBOXES)
 WITH_SITE := --mailboxes $(MAILBOXES) --snapshot $(SITE)/snapshot --keys $(SITE)/index.key
 RESULTS := bench/results
@@ -11,7 +12,7 @@ PROTOS := $(wildcard protos/resolver_grpc/v1/*.proto)
 RUN := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-quick test test-plain test-kernels check format format-check lint types imports proto proto-check docs agree bench bench-quick bench-build country clean
+.PHONY: help install demo demo-quick test test-plain test-kernels fuzz check format format-check lint types imports proto proto-check docs agree bench bench-quick bench-build country clean
 
 help: ## List what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -45,6 +46,11 @@ test-kernels: install ## Run the tests of the compiled modules under AddressSani
 	  $(abspath $(BIN))/python setup.py --quiet build_ext --inplace
 	LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
 	  PYTHONPATH=build/sanitized/src $(BIN)/python -m pytest -n auto --timeout 600 tests/fastpath tests/budgets tests/test_bulk_keys.py
+
+fuzz: install ## Fuzz each target of tests/fuzz for FUZZ_SECONDS, and note it in bench/results/fuzz.md
+	@$(RUN) -c 'import atheris' 2> /dev/null || \
+	  $(BIN)/pip install --quiet --disable-pip-version-check --requirement tests/fuzz/requirements.txt
+	$(RUN) tests/fuzz/run.py --seconds $(FUZZ_SECONDS) --out bench/results/fuzz.md
 
 check: install format-check lint types imports proto-check test ## Everything that CI checks
 
