@@ -57,6 +57,12 @@ class NotPermittedError(ResolverError):
     reason = "NOT_PERMITTED"
 
 
+class TooManyCallsError(ResolverError):
+    """A caller with more calls under way than one may have."""
+
+    reason = "TOO_MANY_CALLS"
+
+
 class NotYetValidError(ResolverError):
     """A snapshot asked about an instant before its register date."""
 

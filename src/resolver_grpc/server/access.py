@@ -61,6 +61,9 @@ class Caller:
 WHOEVER_IS_ON_THIS_MACHINE: Final = Caller("loopback", Role.DELIVERY, None)
 """The one caller of a server on the loopback that asks nobody who they are."""
 
+ANYBODY: Final = Caller("", Role.OPERATOR, frozenset())
+"""Who calls what asks nobody; of no name that an access file could hold, and for no sender."""
+
 EVERYBODY: Final = None
 """Stands in the table for an RPC that asks nobody who they are."""
 

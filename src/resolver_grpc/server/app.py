@@ -46,6 +46,14 @@ __all__ = ["Served", "Server", "clock_of", "facts_of", "make_log", "open_plan", 
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
     ("grpc.max_send_message_length", -1),
+    # What one connection may hold, and for how long one that says nothing is held (docs/adr/0025).
+    ("grpc.max_concurrent_streams", 100),
+    ("grpc.max_allowed_incoming_connections", 2_000),
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 300_000),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
 )
 # Two servers that share a port by mistake would answer from two snapshots.
 _ALONE = (("grpc.so_reuseport", 0),)

@@ -32,6 +32,7 @@ from resolver_grpc.errors import (
     ShipmentError,
     SnapshotError,
     TableError,
+    TooManyCallsError,
     TooManyQueriesError,
     UnauthenticatedError,
     UnknownSenderError,
@@ -48,6 +49,7 @@ STATUS_CODES: dict[type[ResolverError], StatusCode] = {
     NotPermittedError: StatusCode.PERMISSION_DENIED,
     # Also for a sender that the caller may not act for: it learns nothing of who is onboarded.
     UnknownSenderError: StatusCode.PERMISSION_DENIED,
+    TooManyCallsError: StatusCode.RESOURCE_EXHAUSTED,
     NotYetValidError: StatusCode.FAILED_PRECONDITION,
     # Nothing is resolved that can't be accounted for.
     AuditError: StatusCode.UNAVAILABLE,
