@@ -77,7 +77,7 @@ class Server:
         registry: where its metrics are registered; one of its own unless told.
         audit: where it records its batches, which it closes when it stops; None for nowhere.
         budgets: what it holds senders to, which it closes when it stops; None for nothing.
-        options: what its gRPC server is told beside the limits of messages; alone on its port unless told.
+        options: what its gRPC server is told beside, or instead of, its limits; alone on its port unless told.
         entrance: how callers come in; in the clear and as delivery unless told.
         now: tells the instant that tokens are judged at, which is never a replayed one.
     """
@@ -112,7 +112,7 @@ class Server:
             audit.on_write(self._metrics.note_audit_write)
         self._credentials = entrance.credentials
         gate = Gate(entrance.recognize, now, log)
-        self._server = grpc.aio.server(interceptors=[gate], options=[*_OPTIONS, *options])
+        self._server = grpc.aio.server(interceptors=[gate], options=[*(dict(_OPTIONS) | dict(options)).items()])
         service = ResolverService(self._in_service, clock, log, self._metrics, audit, budgets)
         self._server.add_generic_rpc_handlers((service.handler(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
