@@ -48,6 +48,9 @@ _OPTIONS = (
     ("grpc.max_send_message_length", -1),
     # What one connection may hold, and for how long one that says nothing is held (docs/adr/0025).
     ("grpc.max_concurrent_streams", 100),
+    # Past these gRPC drops calls that nobody took up yet at random, whoever's they are.
+    ("grpc.server.max_pending_requests", 10_000),
+    ("grpc.server.max_pending_requests_hard_limit", 20_000),
     ("grpc.max_allowed_incoming_connections", 2_000),
     ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.max_connection_idle_ms", 300_000),
