@@ -112,7 +112,7 @@ def test_a_mistake_is_named_and_the_whole_file_refused(tmp_path, old, new, sente
 
 def test_the_example_of_the_documentation_is_taken(tmp_path):
     page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (example,) = [block for block in re.findall(r"```toml\n(.*?)```", page, re.DOTALL) if "[[callers]]" in block]
     (tmp_path / "idp-2026.pem").write_bytes(PUBLIC_PEM)
     assert {caller.name for caller in read_access(write_access(tmp_path, example)).callers.values()} == {"intake-rest"}
 
