@@ -117,6 +117,13 @@ def test_a_request_larger_than_any_second_is_answered_at_once_and_owed_for(file)
     assert refusal(file, who, [1]).retry_after == MOST - 1
 
 
+def test_a_flood_of_empty_requests_is_held_to_the_rate(file):
+    who = sender(rate=2)
+    for _ in range(3):
+        spend(file, who)
+    assert type(refusal(file, who)) is RateExceededError
+
+
 def test_limits_count_as_they_stand_when_asked(file):
     spend(file, sender(misses=10), range(10))
     refusal(file, sender(misses=5))

@@ -91,6 +91,13 @@ def test_a_file_that_is_not_sound_is_refused_with_sender_and_key(tmp_path, old, 
         senders_of(tmp_path, SOUND.replace(old, new))
 
 
+def test_the_example_of_the_documentation_is_taken_and_states_the_defaults(tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+    (example,) = (one for one in re.findall(r"```toml\n(.*?)```", page, re.DOTALL) if "[[senders]]" in one)
+    assert senders_of(tmp_path, example)["nordkraft"].limits == Limits()
+    assert all(name in example for name in Limits._fields)
+
+
 def test_a_file_that_is_missing_or_no_text_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="can't be read"):
         read_senders(tmp_path / "none.toml")

@@ -64,8 +64,8 @@ def admit(page: Page, sender: Sender, queries: int, most: int, instant: float) -
             sender_id=sender.id,
             retry_after=wait,
         )
-    # Another day's sketches stay until something is counted.
-    admitted = ask(account, queries, rate, instant)
+    # A request without queries is work, too. Another day's sketches stay until something is counted.
+    admitted = ask(account, max(queries, 1), rate, instant)
     page.write(admitted)
     return on_day(admitted, today)
 
