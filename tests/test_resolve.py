@@ -4,7 +4,7 @@ import pytest
 
 from resolver_grpc.build.plain import draft_snapshot
 from resolver_grpc.errors import NotYetValidError
-from resolver_grpc.handles import Handles
+from resolver_grpc.handles import Handles, NamedOwner
 from resolver_grpc.index.lmdb_index import LmdbIndex
 from resolver_grpc.index.memory import MemoryIndex
 from resolver_grpc.index.writer import write_index
@@ -13,7 +13,20 @@ from resolver_grpc.model import Kind, QueryRow, Reason, Route
 from resolver_grpc.resolve import Resolver
 from resolver_grpc.server.senders import parse_sender
 from resolver_grpc.times import parse_time
-from small_register import NOON, QUERIES, REGISTER_DATE, SENDERS, quiet, write_tables
+from small_register import (
+    ANN,
+    LINE,
+    MAILBOX_ROWS,
+    NOON,
+    PERSONS_ROWS,
+    QUERIES,
+    REGISTER_DATE,
+    SENDERS,
+    mailbox,
+    person,
+    quiet,
+    write_tables,
+)
 
 KEY = MasterKey(b"k" * 32)
 HANDLES = Handles([KEY.handles_secret])
@@ -127,3 +140,55 @@ def test_residents_of_two_addresses_under_one_key_are_never_reached_together(dra
         [QueryRow("r", Kind.ADDRESS, kvhx="07511234__12__3__tv")], POWER, NOON
     )[0]
     assert decision.reason is Reason.AMBIGUOUS_ADDRESS
+
+
+IN_TWELVE = {"street_name": "Vestergade", "house_number": "12", "floor": "3", "door": "tv", "postal_code": "8000"}
+HITS_AND_MISSES = [
+    [QueryRow("r", Kind.FULL_NAME, full_name=name, address_line=LINE) for name in ("Ann Bo", "Nobody Here")],
+    [QueryRow("r", Kind.FIRST_NAME, first_name=name, **IN_TWELVE) for name in ("Bo", "Nobody")],
+    [QueryRow("r", Kind.ADDRESS, **IN_TWELVE | {"house_number": house, "floor": "", "door": ""}) for house in "69"],
+    [QueryRow("r", Kind.EMAIL, email_address=address) for address in ("ann@post.dk", "nobody@post.dk")],
+    [QueryRow("r", Kind.CPR, number=number) for number in (ANN, "0101801200")],
+    [
+        QueryRow("r", Kind.HANDLE, handle=HANDLES.issue(sender, [NamedOwner(ANN, Kind.CPR)])[0])
+        for sender in (POWER.id, "another")
+    ],
+]
+
+
+class Watched:
+    """Sets of owners that note which of them were asked for."""
+
+    def __init__(self, sets, asked):
+        self.sets, self.asked = sets, asked
+
+    def __getitem__(self, name):
+        self.asked.append(name)
+        return self.sets[name]
+
+    def hold_at(self, instant):
+        return self.sets.hold_at(instant)
+
+
+@pytest.fixture
+def watched(tmp_path):
+    """A resolver of a register in which one person lives in number 6, and what it asked for."""
+    alone = person("0707867890", "Ea Eng", house_number="6")
+    inputs = write_tables(tmp_path, [*PERSONS_ROWS, alone], [*MAILBOX_ROWS, mailbox("0707867890")])
+    index, asked = MemoryIndex(draft_snapshot(inputs, KEY, NOON, quiet).content), []
+    facts_at = index.facts_at
+    index.facts_at = lambda instant: Watched(facts_at(instant), asked)
+    return Resolver(index, KEY.index_keys, VALID_FROM, HANDLES), asked
+
+
+@pytest.mark.parametrize(("hit", "miss"), HITS_AND_MISSES, ids=lambda query: query.kind.name)
+def test_a_miss_looks_at_as_much_as_a_hit(watched, hit, miss):
+    """Counted, for a clock tells it to nobody for sure: the same facts are asked for, as often."""
+    resolver, asked = watched
+    found = []
+    for query in (hit, miss, hit, miss):
+        asked.clear()
+        found.append((resolver.resolve([query], POWER, NOON)[0].reason, list(asked)))
+    assert [reason is Reason.NOT_FOUND for reason, _ in found] == [False, True] * 2
+    # By then the day's sets are there.
+    assert found[2][1] == found[3][1] != []

@@ -208,9 +208,9 @@ class Resolver:
 
 
 def _how_many(way: Kind, candidates: list[int], facts: FactSets) -> Candidates:
+    contested = way is Kind.EMAIL and any(ordinal in facts[Fact.CONTESTED] for ordinal in candidates or [_SOMEBODY])
     if not candidates:
         return Candidates.NONE
-    contested = way is Kind.EMAIL and any(ordinal in facts[Fact.CONTESTED] for ordinal in candidates)
     return Candidates.SEVERAL if len(candidates) > 1 or contested else Candidates.ONE
 
 

@@ -104,9 +104,3 @@ def test_a_file_that_is_missing_or_no_text_is_refused(tmp_path):
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigurationError, match="not a TOML file in UTF-8"):
         read_senders(tmp_path / "bytes.toml")
-
-
-def test_the_example_of_the_documentation_is_taken_and_tells_what_is_usual(tmp_path):
-    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
-    (example,) = [block for block in re.findall(r"```toml\n(.*?)```", page, re.DOTALL) if "[[senders]]" in block]
-    assert senders_of(tmp_path, example)["nordkraft"].limits == Limits()
