@@ -96,6 +96,12 @@ def test_any_16_bytes_are_nobody_s(handle):
     assert HANDLES.read("s", [handle]) == [None]
 
 
+@pytest.mark.parametrize("bit", range(48, 128))
+def test_a_block_of_which_one_of_the_80_bits_is_no_zero_is_nobody_s(bit):
+    block = int.from_bytes(encode_block(NamedOwner("0101801239", Kind.CPR)), "big") | 1 << 127 - bit
+    assert decode_block(block.to_bytes(16, "big")) is None
+
+
 @given(st.binary(min_size=16, max_size=16))
 @CALMLY
 def test_a_block_that_is_read_is_the_one_that_is_laid_out(block):

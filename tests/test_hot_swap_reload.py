@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import lmdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from hot_swap_store import Following, build_variants, change_manifest, is_open, make_current
 from resolver_grpc.canonical import CANONICAL_VERSION
 from resolver_grpc.errors import ConfigurationError, SnapshotError
-from resolver_grpc.index.layout import FORMAT_VERSION, INDEX_FILE
+from resolver_grpc.index.layout import DATABASES, FORMAT_VERSION, INDEX_FILE, PAGES_DATABASE
 from resolver_grpc.keys import MasterKey
 from resolver_grpc.server.served import Refusal, open_served
 from resolver_grpc.snapshot.files import measure_file, read_manifest
@@ -104,6 +105,18 @@ def with_other_owners_than_stated(generation, variants):
     change_manifest(generation, owners=99)
 
 
+def with_a_page_that_leads_nowhere(generation, variants):
+    """Sound as a file, as somebody who can measure files would leave it."""
+    index = generation / INDEX_FILE
+    with lmdb.open(str(index), subdir=False, lock=False, max_dbs=len(DATABASES), map_size=1 << 26) as environment:
+        pages = environment.open_db(PAGES_DATABASE, integerkey=True)
+        with environment.begin(pages, write=True) as transaction:
+            bucket, page = next(iter(transaction.cursor()))
+            transaction.put(bucket, page[:-4] + b"\xff\xff\xff\x7f")
+    size, digest = measure_file(index)
+    change_manifest(generation, file_size=size, file_digest=digest)
+
+
 def missing(generation, variants):
     shutil.rmtree(generation)
 
@@ -123,6 +136,7 @@ SORTS = [
     (without_index, "store/generations/2 has no index.lmdb"),
     (with_the_index_of_another_snapshot, "belongs to another snapshot than its manifest"),
     (with_other_owners_than_stated, "holds another number of owners than it states"),
+    (with_a_page_that_leads_nowhere, "leads to no owner and no posting list"),
     (missing, "The store store names generation 2 as the live one, but it is missing"),
 ]
 

@@ -252,6 +252,20 @@ def test_a_new_day_on_a_full_disk_begins_once_there_is_room(tmp_path):
         assert faults_of(disk) == []
 
 
+def test_a_record_is_synced_before_it_counts(tmp_path, monkeypatch):
+    one = chain(tmp_path)
+    (name,) = list_chains(tmp_path)
+    sync, synced = os.fdatasync, []
+
+    def watched(file):
+        sync(file)
+        synced.append(os.fstat(file).st_size)
+
+    monkeypatch.setattr(os, "fdatasync", watched)
+    one.append([record(1), record(2)])
+    assert synced == [(tmp_path / name).stat().st_size]
+
+
 def test_a_name_is_taken_once(tmp_path):
     """Two files of one worker begun in one microsecond: the second is refused, and the first unharmed."""
 

@@ -5,6 +5,7 @@ import itertools
 import pytest
 
 from resolver_grpc.model import Kind, Reason, Role, Route, Sender, SenderClass
+from resolver_grpc.policy import disclosure
 from resolver_grpc.policy.disclosure import MISSES as COUNTED
 from resolver_grpc.policy.disclosure import tells_numbers, tells_targets, told
 from resolver_grpc.policy.table import Candidates, Facts, decide
@@ -92,3 +93,18 @@ def test_a_miss_is_what_intake_sees_as_one_whoever_is_told():
     for facts, sender in itertools.product(FACTS, SENDERS):
         is_miss = told(facts, sender, Role.INTAKE).reason in MISSES
         assert [told(facts, sender, role).reason in COUNTED for role in Role] == [is_miss] * len(Role)
+
+
+def test_the_table_is_asked_as_often_whatever_intake_is_told(monkeypatch):
+    """So the time tells nothing of whether something was withheld."""
+    asked = []
+
+    def watched(facts, sender):
+        asked.append(facts)
+        return decide(facts, sender)
+
+    monkeypatch.setattr(disclosure, "decide", watched)
+    for facts, sender in itertools.product(FACTS[::7], SENDERS[::3]):
+        asked.clear()
+        told(facts, sender, Role.INTAKE)
+        assert len(asked) == 2

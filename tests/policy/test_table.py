@@ -1,11 +1,13 @@
 """The decision table: every row, that it is total, and that the documentation prints it (domain rules, section 7)."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from resolver_grpc.model import Kind, Reason, Route, Sender, SenderClass
+from resolver_grpc.policy import table
 from resolver_grpc.policy.table import RULES, Candidates, Facts, Outcome, decide, reaches_resident, table_markdown
 
 KINDS = frozenset(Kind) - {Kind.UNSPECIFIED}
@@ -173,3 +175,21 @@ def test_the_documentation_prints_the_table():
 
 def test_the_rows_are_numbered_in_order():
     assert [rule.number for rule in RULES] == list(range(1, 14))
+
+
+def test_every_row_is_asked_whichever_decides(monkeypatch):
+    """So the time tells nothing of which one did."""
+    asked = []
+
+    def watched(rule):
+        def applies(facts, sender):
+            asked.append(rule.number)
+            return rule.applies(facts, sender)
+
+        return replace(rule, applies=applies)
+
+    monkeypatch.setattr(table, "RULES", tuple(map(watched, RULES)))
+    for facts in (ONE, BY_CPR, Facts(Kind.EMAIL), Facts(Kind.CPR, unreadable=Reason.INVALID_NUMBER)):
+        asked.clear()
+        decide(facts, PRIVATE)
+        assert asked == [rule.number for rule in RULES]

@@ -19,10 +19,11 @@ from access_nursery import (
 )
 from grpc.aio._server import Server
 
-from resolver_grpc.model import Role
+from resolver_grpc.model import Kind, Reason, Role
 from resolver_grpc.server.app import open_served
-from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchRequest
-from small_register import KNOWN_SENDERS, NOON, serving
+from resolver_grpc.v1.query_pb2 import Query
+from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchRequest, ResolveBatchResponse
+from small_register import ANN, IDA, KNOWN_SENDERS, NOON, serving
 
 LET_IN = "OK", ""
 NOT_KNOWN = "UNAUTHENTICATED", "UNAUTHENTICATED"
@@ -226,6 +227,26 @@ def test_a_refusal_is_logged_with_its_cause_and_nothing_that_was_shown(register,
     assert lines[0] == {"event": "caller refused", "rpc": rpc, "why": why}
     assert len(lines) == 20
     assert not any(word in str(lines) for word in ("somebody", shown, shown[-20:]))
+
+
+@pytest.mark.parametrize("rpc", ["ResolveBatch", "ResolveStream"])
+def test_what_a_caller_is_told_hangs_on_its_role(guarded, rpc):
+    """Delivery gets numbers, and who opted out; intake handles, and nobody there."""
+    queries = [Query(reference="r", kind=Kind.CPR, number=number) for number in (ANN, IDA)]
+    asked = ResolveBatchRequest(sender_id="power", queries=queries).SerializeToString()
+    told = {}
+    with channel_to(guarded.target) as channel:
+        for role in (Role.INTAKE, Role.DELIVERY):
+            if rpc == "ResolveBatch":
+                answer = channel.unary_unary(SERVICE + rpc)(asked, metadata=metadata_of(role))
+            else:
+                answer = next(channel.stream_stream(SERVICE + rpc)(iter([asked]), metadata=metadata_of(role)))
+            decisions = ResolveBatchResponse.FromString(answer).decisions
+            targets = [target for decision in decisions for target in decision.targets]
+            assert [len(target.handle) for target in targets] == [16]
+            told[role] = [decision.reason for decision in decisions], [target.number for target in targets]
+    assert told[Role.INTAKE] == ([Reason.DELIVERABLE, Reason.NOT_FOUND], [""])
+    assert told[Role.DELIVERY] == ([Reason.DELIVERABLE, Reason.OPTED_OUT], [ANN])
 
 
 def test_in_the_clear_without_an_access_file_everybody_is_delivery(running_server):

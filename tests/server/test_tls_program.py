@@ -175,6 +175,21 @@ def test_what_does_not_fit_together_ends_with_one_line(site, options, sentence, 
     assert sentence in stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--listen", "127.0.0.1:0"], "for the loopback alone ask for --insecure"),
+        (["--insecure", "--listen", "0.0.0.0:0"], "--insecure takes loopback addresses only"),
+    ],
+)
+def test_before_anything_is_read_it_is_known_that_nobody_reads_along(tmp_path, options, sentence):
+    """None of the files is there, and of that nothing is said."""
+    files = ["--snapshot", tmp_path / "snapshot", "--keys", tmp_path / "key", "--senders", tmp_path / "senders"]
+    result = CliRunner().invoke(main, [str(word) for word in ("serve", *files, *options)])
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+
+
 def test_with_tls_any_address_may_be_listened_on(site, ca, tls, tmp_path):
     options = words(site, *tls, "--access", site / "access.toml", *production(tmp_path))
     options[options.index("127.0.0.1:0")] = "0.0.0.0:0"
