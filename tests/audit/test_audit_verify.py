@@ -211,6 +211,20 @@ def test_a_folder_put_back_to_an_earlier_state_is_found_by_a_checkpoint_kept_els
     assert "cut off" in faults_of(tmp_path, checkpoints)[0].what
 
 
+def test_a_file_and_its_head_put_back_together_are_found_by_the_file_that_goes_on_from_them(tmp_path):
+    former = chain(tmp_path)
+    former.append([record(1)])
+    earlier = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    former.append([record(2)])
+    former.close()
+    chain(tmp_path, clock=Clock(NOON + 60)).close()
+    assert faults_of(tmp_path) == []
+    for path, content in earlier.items():
+        path.write_bytes(content)
+    faults = faults_of(tmp_path)
+    assert [(fault.file, fault.what[:19]) for fault in faults] == [(min(list_chains(tmp_path)), "was cut off: audit-")]
+
+
 def test_a_folder_that_was_emptied_is_found_by_a_checkpoint_kept_elsewhere(tmp_path):
     _, checkpoints = written_in_two_parts(tmp_path)
     for path in list(tmp_path.iterdir()):

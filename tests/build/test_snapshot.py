@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -302,6 +303,17 @@ def test_a_build_that_fails_leaves_everything_as_it_was(tmp_path, spoil, error):
         build_snapshot(inputs, target, KEY, NOON, quiet)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     assert not any(word in raised.value.message for word in (ANN, "Ann", "Vestergade"))
+
+
+def test_with_more_rejected_rows_than_allowed_nothing_is_published_and_the_list_is_written(tmp_path):
+    """Two rows of the tables are rejected: a person's, and the mailbox of the same."""
+    inputs = replace(write_tables(tmp_path, **TABLES), rejects_file=tmp_path / "rejects.csv")
+    target = tmp_path / "snapshot"
+    with pytest.raises(TableError, match="2 rows were rejected, more than the 1 that --max-rejects allows"):
+        build_snapshot(replace(inputs, max_rejects=1), target, KEY, NOON, quiet)
+    assert not target.exists()
+    assert len(inputs.rejects_file.read_text(encoding="utf-8").splitlines()) == 3
+    assert build_snapshot(replace(inputs, max_rejects=2), target, KEY, NOON, quiet).is_new
 
 
 def test_a_build_killed_before_it_is_done_leaves_nothing_that_opens(tmp_path):
