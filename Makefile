@@ -12,7 +12,7 @@ PROTOS := $(wildcard protos/resolver_grpc/v1/*.proto)
 RUN := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-quick test test-plain test-kernels fuzz check format format-check lint types imports proto proto-check docs agree bench bench-quick bench-build country clean
+.PHONY: help install demo demo-quick test test-plain test-kernels fuzz check format format-check lint types imports proto proto-check docs agree defences bench bench-quick bench-build country clean
 
 help: ## List what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -85,6 +85,9 @@ docs: install ## Print the documentation's tables from the code
 
 agree: install ## Server and brute force on 100,000 persons and 100,000 queries
 	$(RUN) -m pytest tests/test_agreement.py -m large -n 0 -s --timeout 3600
+
+defences: install ## Take each defence out of the code, see that its test fails, and write docs/defences.md; half an hour
+	$(RUN) tests/defences/take_out.py
 
 # A country, its key and its snapshot, which all the benchmarks below share.
 $(SITE)/snapshot: | install
