@@ -43,6 +43,7 @@ class Target:
         seeds: given what it needs, the first inputs.
         opening: gives what it needs for as long as a block lasts.
         longest: bytes of the longest input that is tried.
+        examples: how many changed inputs the suite tries.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Target:
     seeds: Callable
     opening: Callable = field(default=nullcontext)
     longest: int = 2_048
+    examples: int = 200
 
 
 def encoded(texts):
@@ -143,7 +145,13 @@ TARGETS = {
         ),
         Target("csv", fuzz_tables.fuzz_csv, lambda _: seeds_of_tables(csv_of), opening_folder),
         Target("parquet", fuzz_tables.fuzz_parquet, lambda _: seeds_of_tables(parquet_of), opening_folder, 16_384),
-        Target("builder", fuzz_tables.fuzz_builder, lambda _: seeds_of_tables(csv_of), fuzz_tables.opening_register),
+        Target(
+            "builder",
+            fuzz_tables.fuzz_builder,
+            lambda _: seeds_of_tables(csv_of),
+            fuzz_tables.opening_register,
+            examples=40,
+        ),
         Target("extract", fuzz_tables.fuzz_extract, lambda _: extracts(), longest=4_096),
         Target("shipment", fuzz_tables.fuzz_shipment, lambda _: SHIPMENTS, opening_folder),
         Target("key_file", fuzz_secrets.fuzz_key_file, lambda _: key_files(), opening_folder),

@@ -126,8 +126,9 @@ def _note(out: Path, results: list[Fuzzed]) -> None:
         file.write(f"| {when} | {' | '.join(all_of.cells)} | {describe_machine()} |\n")
 
 
-_ABOUT = """What `make fuzz` came to, run by run: how long all targets together were fuzzed, with how many inputs,
-how many branches of the Python code these reached, and how many broke a target. The properties are those of `tests/fuzz`."""
+_ABOUT = """What `make fuzz` came to, run by run: how long all targets together were fuzzed, with how many inputs, how
+many branches of the Python code these reached, and how many broke a target. The properties are those of
+`tests/fuzz`."""
 _RULES = " --- | --- | ---: | ---: | ---: | ---: | --- |"
 
 

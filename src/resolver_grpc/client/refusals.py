@@ -34,6 +34,8 @@ _BY_REASON: Mapping[str, str] = {
     "NOT_PERMITTED": "The server knows who is calling, but not as one who resolves: "
     "ask its operator for the role intake or delivery.",
     "TOO_MANY_QUERIES": "The server takes fewer queries at once than when it was first asked: open a new client.",
+    "TOO_MANY_CALLS": "The server takes no more calls of this caller at once: "
+    "wait until others have ended, or have fewer under way.",
     "MALFORMED_REQUEST": "The server could not read the request: client and server must be of matching versions.",
     "RATE_EXCEEDED": "The server lets this sender ask fewer queries a second, by whichever of its clients: "
     "be more patient, run fewer at once, or ask its operator for a higher rate.",
