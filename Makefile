@@ -106,12 +106,13 @@ bench: $(SITE)/snapshot ## What resolving costs, by kind, stage and size, and be
 	$(RUN) bench/peers.py $(WITH_SITE) --tables $(SITE)/tables $(PEERS) --out $(RESULTS)/peers.md
 	$(RUN) bench/guarded.py $(WITH_SITE) $(GUARDED) --out $(RESULTS)/guarded.md
 	$(RUN) bench/telling.py $(TELLING) --out $(RESULTS)/telling.md
+	$(RUN) bench/hostile.py $(HOSTILE) --out $(RESULTS)/hostile.md
 
 bench-quick: install ## The same with 20,000 mailboxes into build/bench-quick, in minutes: to see that all of it runs
 	mkdir -p build/bench-quick
 	$(MAKE) bench MAILBOXES=20000 RESULTS=build/bench-quick RESOLVE="--messages 5 --rounds 2" \
 	  SCALE="--sizes 5000,20000 --messages 20 --rounds 3" LOAD="--seconds 1" CALLS="--rounds 1 --seconds 1" \
-	  PEERS="--messages 10 --rounds 3" GUARDED="--rounds 1 --seconds 1" TELLING="--each 200 --batches 20"
+	  PEERS="--messages 10 --rounds 3" GUARDED="--rounds 1 --seconds 1" TELLING="--each 200 --batches 20" HOSTILE="--seconds 1"
 
 bench-build: install ## What building a country costs, beside PostgreSQL where it is installed, into bench/results/
 	$(RUN) bench/build.py --mailboxes $(MAILBOXES) --csv --keep build/countries --out bench/results/build.md

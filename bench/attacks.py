@@ -24,6 +24,7 @@ from frames import (
     PING,
     RST_STREAM,
     Connection,
+    Frame,
     call_headers,
     frame,
     header,
@@ -120,9 +121,12 @@ class _Hostile:
 
     def tell(self, told: Counter[str]) -> None:
         """Counts what the server said to it, and forgets it."""
-        ends = (one.kind == HEADERS and one.flags & END_STREAM for one in self.connection.frames)
-        told[REFUSED] += sum(map(bool, ends))
+        told[REFUSED] += len({one.stream for one in self.connection.frames if _ends_a_call(one)})
         self.connection.frames.clear()
+
+
+def _ends_a_call(one: Frame) -> bool:
+    return one.kind == RST_STREAM or (one.kind == HEADERS and bool(one.flags & END_STREAM))
 
 
 def carry_out(attack: Attack, address: str, seconds: float, token: str = "") -> Counter[str]:
@@ -143,6 +147,7 @@ def carry_out(attack: Attack, address: str, seconds: float, token: str = "") -> 
             held.remove(one)
     for one in held:
         one.tell(told)
+        one.connection.close()
     return told
 
 

@@ -9,8 +9,8 @@ from fuzz_targets import TARGETS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-_NO_HANG = timedelta(seconds=5)
-"""No input of a target may take as long, on whatever machine; most take a millisecond."""
+_NO_HANG = timedelta(seconds=20)
+"""No input of a target may take as long, however busy the machine; most take a millisecond."""
 _DICTIONARY = [
     b"\0",
     b"\xff",
@@ -48,6 +48,8 @@ def found_of(name):
 @pytest.mark.parametrize("target", TARGETS.values(), ids=lambda target: target.name)
 def test_no_input_breaks_a_target_or_is_told_of(target):
     """Seeds and what was found stand as they are; some changes of them are the same in every run."""
+    # Once, so that it is no input that seems to take its time.
+    own_words()
     with target.opening() as environment:
         inputs = [b"", *target.seeds(environment), *found_of(target.name)]
         for data in inputs:
