@@ -7,6 +7,7 @@ import threading
 import pytest
 from audit_nursery import Clock, chain, faults_of, numbers_in, record
 
+from resolver_grpc.audit import writer as writer_module
 from resolver_grpc.audit.chain import SECONDS_TO_A_CHECKPOINT, News
 from resolver_grpc.audit.writer import AuditWriter
 from resolver_grpc.errors import AuditError
@@ -45,6 +46,41 @@ def test_batches_that_end_meanwhile_share_the_next_write(tmp_path):
     assert gate.groups == [1, 64]
     assert numbers_in(tmp_path) == list(range(65))
     assert faults_of(tmp_path) == []
+
+
+def test_a_write_waits_a_little_for_batches_that_were_under_way_with_its_own(tmp_path):
+    """Also where the first of them was written meanwhile: the third comes before the second is written."""
+    one = chain(tmp_path)
+    gate = Gate(one)
+    gate.open.set()
+
+    async def run():
+        writer = AuditWriter(one, lambda _fault: None)
+        taken_up = [writer.check() for _ in range(3)]
+        await writer.write(record(0), taken_up[0])
+        second = writer.write(record(1), taken_up[1])
+        # A write that didn't wait would have taken it along by then.
+        for _ in range(5):
+            await asyncio.sleep(0)
+        await asyncio.gather(second, writer.write(record(2), taken_up[2]))
+        await writer.close()
+
+    asyncio.run(run())
+    assert gate.groups == [1, 2]
+
+
+def test_one_who_asks_for_one_batch_after_the_other_never_waits_for_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(writer_module, "SECONDS_TO_GATHER", 3600)
+
+    async def run():
+        writer = AuditWriter(chain(tmp_path), lambda _fault: None)
+        async with asyncio.timeout(30):
+            for number in range(3):
+                await writer.write(record(number), writer.check())
+            await writer.close()
+
+    asyncio.run(run())
+    assert numbers_in(tmp_path) == [0, 1, 2]
 
 
 def test_a_caller_that_has_gone_keeps_nobody_waiting(tmp_path):

@@ -74,15 +74,17 @@ class Auditing:
         """Has something told of each write."""
         self._wrote = wrote
 
-    def check(self) -> None:
-        """Refuses a batch that could not be recorded.
+    def check(self) -> int:
+        """Refuses a batch that could not be recorded; tells when it was taken up, for ``record_answer``.
 
         Raises:
             AuditError: the audit can't be written.
         """
-        self._writer.check()
+        return self._writer.check()
 
-    def record_answer(self, answer: Answer, served: Served, judged: int, caller: Caller) -> Awaitable[None]:
+    def record_answer(
+        self, answer: Answer, served: Served, judged: int, caller: Caller, taken_up: int
+    ) -> Awaitable[None]:
         """Begins to record an answered batch.
 
         Args:
@@ -90,6 +92,7 @@ class Auditing:
             served: what it was answered from.
             judged: the instant that its queries were judged at, in seconds of UTC.
             caller: who asked.
+            taken_up: as ``check`` told.
 
         Returns:
             What ends once the answer may leave, or raises an ``AuditError`` where it can't be recorded.
@@ -98,7 +101,8 @@ class Auditing:
         record = _record(served, judged, caller)
         told = answer.told
         return self._writer.write(
-            replace(record, sender_id=answer.sender_id, shipment=shipment, counts=told.counts, targets=told.targets)
+            replace(record, sender_id=answer.sender_id, shipment=shipment, counts=told.counts, targets=told.targets),
+            taken_up,
         )
 
     async def record_refusal(self, error: Exception, served: Served, judged: int, caller: Caller) -> None:

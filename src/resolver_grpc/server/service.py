@@ -134,12 +134,12 @@ class ResolverService:
 
     async def _resolve(self, request: bytes, caller: Caller) -> tuple[Answer, Awaitable[None] | None]:
         """Answers a batch; gives what is to be waited for before the answer may leave, if there is anything."""
-        if self._audit:
-            self._audit.check()
+        taken_up = self._audit.check() if self._audit else 0
         with self._in_service.batch() as served:
             instant = self._clock()
             answer = await self._answer(request, served, instant, caller)
-        return answer, self._audit.record_answer(answer, served, instant, caller) if self._audit else None
+        recorded = self._audit.record_answer(answer, served, instant, caller, taken_up) if self._audit else None
+        return answer, recorded
 
     async def _answer(self, request: bytes, served: Served, instant: int, caller: Caller) -> Answer:
         """Takes the steps of an answer; what it is refused for is recorded before it is raised."""
