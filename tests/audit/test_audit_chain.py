@@ -1,6 +1,6 @@
 """Chains: what is written, day after day and after each way to end."""
 
-import fcntl
+import errno
 import json
 import os
 import stat
@@ -110,7 +110,7 @@ def test_checkpoints_come_after_so_much_time(tmp_path):
     assert not one.is_checkpoint_due
     clock.now += SECONDS_TO_A_CHECKPOINT
     assert one.is_checkpoint_due
-    one.prove()
+    one.append([])
     assert not one.is_checkpoint_due
     assert len(told) == 1
 
@@ -216,7 +216,7 @@ def test_without_its_folder_nothing_is_written_until_it_is_there_again(tmp_path)
     with pytest.raises(OSError, match="No such file"):
         one.append([record(2)])
     with pytest.raises(OSError, match="No such file"):
-        one.prove()
+        one.append([])
     folder.mkdir()
     one.append([record(3)])
     one.close()
@@ -256,18 +256,32 @@ def test_a_new_day_on_a_full_disk_begins_once_there_is_room(tmp_path):
 def test_a_record_is_synced_before_it_counts(tmp_path, monkeypatch):
     one = chain(tmp_path)
     (name,) = list_chains(tmp_path)
-    write, synced = os.write, []
+    sync, synced = os.fdatasync, []
 
-    def watched(file, text):
-        written = write(file, text)
-        # With this flag a write returns once what it wrote is on the disk.
-        if fcntl.fcntl(file, fcntl.F_GETFL) & os.O_DSYNC:
-            synced.append(os.fstat(file).st_size)
-        return written
+    def watched(file):
+        sync(file)
+        synced.append(os.fstat(file).st_size)
 
-    monkeypatch.setattr(os, "write", watched)
+    monkeypatch.setattr(os, "fdatasync", watched)
     one.append([record(1), record(2)])
     assert synced == [(tmp_path / name).stat().st_size]
+
+
+def test_what_could_not_be_synced_is_taken_back_and_the_chain_goes_on(tmp_path, monkeypatch):
+    one = chain(tmp_path)
+    one.append([record(1)])
+
+    def fail(_file):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "fdatasync", fail)
+        with pytest.raises(OSError, match="Input/output"):
+            one.append([record(2)])
+    one.append([record(3)])
+    one.close()
+    assert numbers_in(tmp_path) == [1, 3]
+    assert faults_of(tmp_path) == []
 
 
 def test_a_name_is_taken_once(tmp_path):

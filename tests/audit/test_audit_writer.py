@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import threading
 
 import pytest
 from audit_nursery import Clock, chain, faults_of, numbers_in, record
@@ -14,59 +13,83 @@ from resolver_grpc.errors import AuditError
 
 
 class Gate:
-    """Lets a chain's writes through one by one, and counts them."""
+    """Lets a writer's syncs through once it is open, and tells how many records each was for."""
 
-    def __init__(self, chain):
+    def __init__(self, chain, writer):
         self.groups = []
-        self.open = threading.Event()
-        self._append = chain.append
-        chain.append = self.append
+        self.open = asyncio.Event()
+        self._begin, self._sync = chain.begin, writer._syncer.sync
+        chain.begin, writer._syncer.sync = self.begin, self.sync
 
-    def append(self, records):
-        self.open.wait()
+    def begin(self, records):
         self.groups.append(len(records))
-        self._append(records)
+        return self._begin(records)
+
+    async def sync(self, file):
+        await self.open.wait()
+        await self._sync(file)
 
 
-def test_batches_that_end_meanwhile_share_the_next_write(tmp_path):
-    one = chain(tmp_path)
-    gate = Gate(one)
+async def turn(times=5):
+    """Lets everything run that can."""
+    for _ in range(times):
+        await asyncio.sleep(0)
 
+
+def test_nobody_is_told_before_the_record_is_synced(tmp_path):
     async def run():
+        one = chain(tmp_path)
         writer = AuditWriter(one, lambda _fault: None)
-        first = asyncio.ensure_future(writer.write(record(0)))
-        await asyncio.sleep(0)
-        others = [asyncio.ensure_future(writer.write(record(number))) for number in range(1, 65)]
-        await asyncio.sleep(0)
+        gate = Gate(one, writer)
+        written = writer.write(record(1))
+        await turn(50)
+        assert gate.groups == [1]
+        assert not written.done()
         gate.open.set()
-        await asyncio.gather(first, *others)
+        await written
         await writer.close()
 
     asyncio.run(run())
-    assert gate.groups == [1, 64]
+    assert numbers_in(tmp_path) == [1]
+
+
+def test_batches_that_end_meanwhile_share_the_next_write(tmp_path):
+    async def run():
+        one = chain(tmp_path)
+        writer = AuditWriter(one, lambda _fault: None)
+        gate = Gate(one, writer)
+        first = writer.write(record(0))
+        await turn()
+        others = [writer.write(record(number)) for number in range(1, 65)]
+        await turn()
+        gate.open.set()
+        await asyncio.gather(first, *others)
+        await writer.close()
+        return gate.groups
+
+    assert asyncio.run(run()) == [1, 64]
     assert numbers_in(tmp_path) == list(range(65))
     assert faults_of(tmp_path) == []
 
 
 def test_a_write_waits_a_little_for_batches_that_were_under_way_with_its_own(tmp_path):
     """Also where the first of them was written meanwhile: the third comes before the second is written."""
-    one = chain(tmp_path)
-    gate = Gate(one)
-    gate.open.set()
 
     async def run():
+        one = chain(tmp_path)
         writer = AuditWriter(one, lambda _fault: None)
+        gate = Gate(one, writer)
+        gate.open.set()
         taken_up = [writer.check() for _ in range(3)]
         await writer.write(record(0), taken_up[0])
         second = writer.write(record(1), taken_up[1])
         # A write that didn't wait would have taken it along by then.
-        for _ in range(5):
-            await asyncio.sleep(0)
+        await turn()
         await asyncio.gather(second, writer.write(record(2), taken_up[2]))
         await writer.close()
+        return gate.groups
 
-    asyncio.run(run())
-    assert gate.groups == [1, 2]
+    assert asyncio.run(run()) == [1, 2]
 
 
 def test_one_who_asks_for_one_batch_after_the_other_never_waits_for_others(tmp_path, monkeypatch):
@@ -84,13 +107,12 @@ def test_one_who_asks_for_one_batch_after_the_other_never_waits_for_others(tmp_p
 
 
 def test_a_caller_that_has_gone_keeps_nobody_waiting(tmp_path):
-    one = chain(tmp_path)
-    gate = Gate(one)
-
     async def run():
+        one = chain(tmp_path)
         writer = AuditWriter(one, lambda _fault: None)
-        calls = [asyncio.ensure_future(writer.write(record(number))) for number in range(3)]
-        await asyncio.sleep(0)
+        gate = Gate(one, writer)
+        calls = [writer.write(record(number)) for number in range(3)]
+        await turn()
         calls[1].cancel()
         gate.open.set()
         told = await asyncio.gather(*calls, return_exceptions=True)

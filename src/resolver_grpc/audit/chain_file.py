@@ -12,13 +12,22 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from resolver_grpc.audit.naming import OPENING_SUFFIX, End, head_name
 from resolver_grpc.audit.record import Body
 from resolver_grpc.audit.sealing import NO_SEAL, seal_line
 
 _MODE: Final = 0o600
+
+
+class _Begun(NamedTuple):
+    """Where a file ends once what was begun is synced: its last line's number and seal, its size, and its records."""
+
+    sequence: int
+    seal: bytes
+    size: int
+    batches: int
 
 
 class ChainFile:
@@ -46,13 +55,14 @@ class ChainFile:
         self._seal = NO_SEAL
         self._size = 0
         self._is_soiled = False
+        self._begun = _Begun(-1, NO_SEAL, 0, 0)
         self.batches = 0
         opened_path = folder / (name + OPENING_SUFFIX)
         with ExitStack() as undone:
             # The head comes first: its name, which nobody else can have, keeps the other one.
             self._head = _create(folder / head_name(name), undone)
             # Where a failed line was taken back the next one begins.
-            self._file = _create(opened_path, undone, os.O_APPEND | os.O_DSYNC)
+            self._file = _create(opened_path, undone, os.O_APPEND)
             fcntl.flock(self._file, fcntl.LOCK_EX)
             self.append([opening])
             os.fsync(self._head)
@@ -72,10 +82,27 @@ class ChainFile:
         return End(self.name, self._sequence, self._seal.hex())
 
     def append(self, bodies: Sequence[Body]) -> None:
-        """Writes lines; each write is synced before it returns.
+        """Writes lines and syncs them.
 
         Raises:
             OSError: they couldn't be written, or the head couldn't be told of them.
+        """
+        file = self.begin(bodies)
+        try:
+            os.fdatasync(file)
+        except OSError:
+            self.finish(is_synced=False)
+            raise
+        self.finish(is_synced=True)
+
+    def begin(self, bodies: Sequence[Body]) -> int:
+        """Writes lines, which count once ``finish`` is told that they are synced.
+
+        Returns:
+            The descriptor that is to be synced.
+
+        Raises:
+            OSError: they couldn't be written.
         """
         lines, sequence, seal = [], self._sequence, self._seal
         for body in bodies:
@@ -83,17 +110,29 @@ class ChainFile:
             line, seal = seal_line(self._secret, seal, body | {"sequence": sequence})
             lines.append(line)
         text = b"".join(lines)
+        self._is_soiled = True
         try:
-            self._is_soiled = True
             _write_all(self._file, text)
+        except OSError:
+            self.finish(is_synced=False)
+            raise
+        batches = self.batches + sum(body["type"] == "batch" for body in bodies)
+        self._begun = _Begun(sequence, seal, self._size + len(text), batches)
+        return self._file
+
+    def finish(self, *, is_synced: bool) -> None:
+        """Takes what was begun for written, or takes it back.
+
+        Raises:
+            OSError: the head couldn't be told of it.
+        """
+        if is_synced:
+            self._sequence, self._seal, self._size, self.batches = self._begun
             self._is_soiled = False
-        finally:
-            if self._is_soiled:
-                with suppress(OSError):
-                    self._take_back()
-        self._sequence, self._seal, self._size = sequence, seal, self._size + len(text)
-        self.batches += sum(body["type"] == "batch" for body in bodies)
-        self._state_end()
+            self._state_end()
+            return
+        with suppress(OSError):
+            self._take_back()
 
     def is_in_place(self) -> bool:
         """Whether it stands under its name, and holds what was written and nothing else.

@@ -1,9 +1,8 @@
 """Group commit: batches that end while others are being synced share the next write.
 
-What belongs here: who waits for what. A record is written in a thread of the writer's own; whoever waits for it goes
-on once it is on the disk, or is told that it can't be. A write costs as much as most of a batch of 1,000, in threads
-that wake each other as in the sync itself; so where several batches are under way at once it waits for their records,
-too. Nothing here knows how a line looks.
+What belongs here: who waits for what. Whoever waits for a record goes on once it is on the disk, or is told that it
+can't be. A sync costs as much as a good part of a batch of 1,000; so where several batches are under way at once it
+waits for their records, too. Nothing here knows how a line looks.
 """
 
 from __future__ import annotations
@@ -11,13 +10,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from typing import Final, Protocol
 
 from resolver_grpc.audit.chain import Chain
 from resolver_grpc.audit.record import Record
+from resolver_grpc.audit.syncing import Syncer
 from resolver_grpc.errors import AuditError
 
 SECONDS_TO_GATHER: Final = 0.003
@@ -46,7 +44,7 @@ class AuditWriter:
         self._chain = chain
         self._changed = changed
         self._wrote = wrote
-        self._thread = ThreadPoolExecutor(1, "audit")
+        self._syncer = Syncer()
         self._waiting: list[tuple[Record, asyncio.Future[None]]] = []
         self._committing: asyncio.Task[None] | None = None
         self._writes = 0
@@ -93,14 +91,16 @@ class AuditWriter:
         """Looks whether a failed audit can be written again, and makes a checkpoint that is overdue."""
         if self._committing or (self.is_well and not self._chain.is_checkpoint_due):
             return
-        await self._in_thread(self._chain.prove, 0)
+        await self._write([])
 
     async def close(self) -> None:
         """Waits for what is being written, and ends the chain."""
         while self._committing:
             await asyncio.wait({self._committing})
-        await self._in_thread(self._chain.close, 0)
-        self._thread.shutdown()
+        self._syncer.close()
+        # The chain goes on from its last record, if it can't be said that nothing more comes.
+        with suppress(OSError):
+            self._chain.close()
 
     async def _commit_all(self) -> None:
         try:
@@ -110,7 +110,7 @@ class AuditWriter:
                     await asyncio.sleep(SECONDS_TO_GATHER)
                 group, self._waiting = self._waiting, []
                 records = [record for record, _ in group]
-                is_written = await self._in_thread(partial(self._chain.append, records), len(records))
+                is_written = await self._write(records)
                 self._writes += 1
                 for _, written in group:
                     # Whoever waited may have gone.
@@ -119,20 +119,34 @@ class AuditWriter:
         finally:
             self._committing = None
 
-    async def _in_thread(self, work: Callable[[], None], records: int) -> bool:
-        """Whether so many records could be written; tells when that changes."""
+    async def _write(self, records: list[Record]) -> bool:
+        """Whether records, or a mere checkpoint, could be written; tells when that changes."""
         fault, begun = "", time.perf_counter()
         try:
-            await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            await self._sync(records)
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait are to be told
             fault = (isinstance(error, OSError) and error.strerror) or type(error).__name__
         if self._wrote:
-            self._wrote(records, time.perf_counter() - begun, is_written=not fault)
+            self._wrote(len(records), time.perf_counter() - begun, is_written=not fault)
         if fault != self._fault:
             self._fault = fault
             with suppress(OSError):
                 self._changed(fault)
         return not fault
+
+    async def _sync(self, records: list[Record]) -> None:
+        """Writes records and waits for the disk.
+
+        Raises:
+            OSError: they are not on the disk, or nobody knows.
+        """
+        begun = self._chain.begin(records)
+        try:
+            await self._syncer.sync(begun.descriptor)
+        except BaseException:
+            self._chain.finish(begun, is_synced=False)
+            raise
+        self._chain.finish(begun, is_synced=True)
 
 
 def _settle(written: asyncio.Future[None], *, is_written: bool) -> None:
