@@ -80,6 +80,14 @@ def test_over_time_nobody_asks_for_more_than_the_rate(rate, calls):
         assert asked - last <= (instant - NOON + 1) * rate * (1 + 1e-6)
 
 
+@given(st.integers(1, 5_000), st.floats(0, 1e6))
+def test_however_long_a_sender_was_silent_it_has_saved_up_a_second(rate, silence):
+    """Two seconds' queries at once: the second of them is owed for."""
+    instant = NOON + silence
+    account = ask(Account("power", NOON), 2 * rate, rate, instant)
+    assert seconds_to_wait(account, rate, MOST, instant) == pytest.approx(max(1, 2 - silence), abs=1e-5)
+
+
 @given(st.integers(1, 5_000), st.integers(0, MOST))
 def test_whoever_waits_as_long_as_told_is_let_through(rate, queries):
     account = ask(Account("power"), queries, rate, NOON)
