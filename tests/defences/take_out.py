@@ -10,7 +10,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import click
-from defence_page import page_of, shortened
+from defence_page import page_of, said_on, shortened
 from defence_table import PAGE, Defence, read_defences, read_threats
 from taking_out import Copy, UnnoticedError
 
@@ -25,23 +25,25 @@ from resolver_grpc.program import one_line_errors, progress
 def main(only: tuple[str, ...], jobs: int) -> None:
     r"""Takes the defences of tests/defences/*.toml out of copies of the repository, and runs their tests.
 
-    Ends with exit code 2 and one line where a removal goes unnoticed. Without --only it writes docs/defences.md, with
-    it what the tests say to standard output.
+    Writes docs/defences.md, where defences that --only leaves out keep what it has of them; with --only what the tests
+    say goes to standard output, too. Ends with exit code 2 and one line where a removal goes unnoticed, and leaves that
+    defence out of the page.
 
     \b
     Examples:
       tests/defences/take_out.py
       tests/defences/take_out.py --only handles.py --jobs 1
     """
-    defences = [one for one in read_defences() if not only or any(text in _words(one) for text in only)]
+    listed = read_defences()
+    defences = [one for one in listed if not only or any(text in _words(one) for text in only)]
     said, faults = take_all_out(defences, jobs)
     if only:
         for one, texts in said.items():
             click.echo(f"{one.defence}\n" + "".join(f"  {shortened(text)}\n" for text in texts), nl=False)
+    kept = said_on(PAGE.read_text(encoding="utf-8"), [one for one in listed if one not in defences])
+    PAGE.write_text(page_of(listed, kept | said, read_threats()), encoding="utf-8")
     if faults:
         raise ConfigurationError(f"{len(faults)} of {len(defences)} defences are not shown: {'; '.join(faults)}")
-    if not only:
-        PAGE.write_text(page_of(defences, said, read_threats()), encoding="utf-8")
 
 
 def take_all_out(defences: list[Defence], jobs: int) -> tuple[dict[Defence, list[str]], list[str]]:

@@ -8,7 +8,7 @@ import dataclasses
 import re
 
 import pytest
-from defence_page import MOST_CHARACTERS, page_of, shortened
+from defence_page import MOST_CHARACTERS, page_of, said_on, shortened
 from defence_table import PAGE, ROOT, Defence, read_defences, read_threats
 from taking_out import UnnoticedError, said_without
 
@@ -100,8 +100,36 @@ def test_what_goes_unnoticed_or_fails_otherwise_shows_no_defence(ends, sentence)
         ("0101801239 and 010180-1239, ann@post.dk", "########## and ##########, …@…"),
         ("<Thing at 0x7f00aa12bb>, 7e1ab2c3d4e5f607", "<Thing at 0x…>, …"),
         ("b'\\x01\\x02\\x03\\x04' at 127.0.0.1:4711", "b'…' at 127.0.0.1:…"),
+        ("{'audit/audit-20261123-1-075954633373.jsonl': 1}", "{'audit/audit-….jsonl': 1}"),
         ("x" * 500, "x" * (MOST_CHARACTERS - 1) + "…"),
     ],
 )
 def test_what_a_test_says_is_shortened_and_told_without_what_is_personal(said, told):
     assert shortened(said) == told
+
+
+TWO = dataclasses.replace(ONE, defence="a moat | a ditch", tests=("t.py::test_it", "u.py::test_it", "u.py::test_deep"))
+
+
+def test_what_a_page_says_of_a_defence_is_read_again_word_for_word():
+    said = {ONE: ["assert 1 == 2"], TWO: ["a | b `c`", "", "x" * 500]}
+    page = page_of([ONE, TWO], said, ["somebody", "nobody"])
+    kept = said_on(page, [TWO, ONE])
+    assert kept == {ONE: ["assert 1 == 2"], TWO: ["a | b 'c'", "", shortened("x" * 500)]}
+    assert page_of([ONE, TWO], kept, ["somebody", "nobody"]) == page
+    others = [
+        dataclasses.replace(ONE, defence="a door"),
+        dataclasses.replace(ONE, threat="somebody"),
+        dataclasses.replace(ONE, tests=("t.py::test_other",)),
+        dataclasses.replace(TWO, tests=TWO.tests[:2]),
+    ]
+    assert said_on(page, others) == {}
+
+
+def test_a_defence_of_which_nothing_was_said_is_left_out_of_the_page():
+    assert "a wall" not in page_of([ONE, TWO], {TWO: ["", "", ""]}, ["nobody"])
+
+
+def test_the_page_that_is_there_is_read_again_word_for_word():
+    text = PAGE.read_text(encoding="utf-8")
+    assert page_of(DEFENCES, said_on(text, DEFENCES), read_threats()) == text
