@@ -24,11 +24,12 @@ from resolver_grpc.audit.sealing import AuditKeys
 from resolver_grpc.audit.writer import AuditWriter
 from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.program import one_line_errors
-from resolver_grpc.server.app import clock_of, make_log, open_served
 from resolver_grpc.server.auditing import Auditing
+from resolver_grpc.server.log import make_log
 from resolver_grpc.server.metrics import Metrics
+from resolver_grpc.server.opening import clock_of
 from resolver_grpc.server.senders import read_senders
-from resolver_grpc.server.served import InService
+from resolver_grpc.server.served import InService, open_served
 from resolver_grpc.server.service import ResolverService
 from resolver_grpc.times import parse_time
 from rounds import compare, table

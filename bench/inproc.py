@@ -12,8 +12,8 @@ import click
 from messages import check_answer, count_queries, read_messages
 from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.program import one_line_errors
-from resolver_grpc.server.app import open_served
 from resolver_grpc.server.senders import read_senders
+from resolver_grpc.server.served import open_served
 from resolver_grpc.snapshot.store import key_id_of
 from resolver_grpc.times import parse_time
 from serving import AS_OF

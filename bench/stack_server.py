@@ -24,10 +24,11 @@ from prometheus_client import CollectorRegistry
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.program import one_line_errors
-from resolver_grpc.server.app import _ALONE, _OPTIONS, wall_clock
 from resolver_grpc.server.gate import Gate, recognize_anyone
 from resolver_grpc.server.log import make_log
 from resolver_grpc.server.metrics import Metrics
+from resolver_grpc.server.opening import wall_clock
+from resolver_grpc.server.options import ALONE, LIMITS
 from resolver_grpc.server.senders import read_senders
 from resolver_grpc.server.served import InService, Served, open_served
 from resolver_grpc.server.service import SERVICE_NAME, ResolverService
@@ -35,7 +36,7 @@ from resolver_grpc.snapshot.store import key_id_of
 from resolver_grpc.times import parse_time
 
 # The real server's options, so that nothing but the handler differs; private, since nobody else may build upon them.
-_AS_SERVED = (*_OPTIONS, *_ALONE)
+_AS_SERVED = (*LIMITS, *ALONE)
 _EXISTING = click.Path(path_type=Path, exists=True)
 
 Answer = Callable[[bytes], bytes]

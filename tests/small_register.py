@@ -15,9 +15,11 @@ from resolver_grpc.build.tables import TableMeta, write_table
 from resolver_grpc.key_file import create_key_file
 from resolver_grpc.keys import MasterKey
 from resolver_grpc.model import Kind, QueryRow
-from resolver_grpc.server.app import Server, make_log, open_served
+from resolver_grpc.server.app import Server
 from resolver_grpc.server.auditing import Auditing
+from resolver_grpc.server.log import make_log
 from resolver_grpc.server.senders import parse_sender
+from resolver_grpc.server.served import open_served
 from resolver_grpc.times import parse_time
 
 REGISTER_DATE = "2026-11-01"

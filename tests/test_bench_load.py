@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from resolver_grpc.errors import ConfigurationError, MismatchedResponseError
 from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.model import Kind, Reason, Route
-from resolver_grpc.server.app import open_served
 from resolver_grpc.server.senders import read_senders
+from resolver_grpc.server.served import open_served
 from resolver_grpc.times import parse_time
 from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchRequest, ResolveBatchResponse
 

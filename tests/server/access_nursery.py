@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives.serialization import (
 from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
 
-from resolver_grpc.server.app import make_log
 from resolver_grpc.server.entrance import open_entrance
+from resolver_grpc.server.log import make_log
 from resolver_grpc.server.plan import Plan, TlsFiles
 
 ISSUER, AUDIENCE = "https://idp.example.dk", "resolver"

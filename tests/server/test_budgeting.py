@@ -24,8 +24,8 @@ from resolver_grpc.budgets.sketch import REGISTERS, mark, salt_of
 from resolver_grpc.keys import KeyKind
 from resolver_grpc.model import Kind, Limits, QueryRow
 from resolver_grpc.resolve import Counted
-from resolver_grpc.server.app import make_log
 from resolver_grpc.server.budgeting import Budgeting
+from resolver_grpc.server.log import make_log
 from resolver_grpc.times import danish_day, parse_time
 from resolver_grpc.v1 import resolver_service_pb2 as wire
 from resolver_grpc.v1.query_pb2 import Query

@@ -20,7 +20,7 @@ from access_nursery import (
 from grpc.aio._server import Server
 
 from resolver_grpc.model import Kind, Reason, Role
-from resolver_grpc.server.app import open_served
+from resolver_grpc.server.served import open_served
 from resolver_grpc.v1.query_pb2 import Query
 from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchRequest, ResolveBatchResponse
 from small_register import ANN, IDA, KNOWN_SENDERS, NOON, serving

@@ -18,7 +18,7 @@ from hot_swap_store import TELLING_QUERIES, build_variants, decisions_of
 from resolver_grpc.client import Query, ResolverClient
 from resolver_grpc.key_file import create_key_file
 from resolver_grpc.model import QueryRow
-from resolver_grpc.server.app import open_plan
+from resolver_grpc.server.opening import open_plan
 from resolver_grpc.server.plan import Plan
 from resolver_grpc.snapshot.placing import place
 from resolver_grpc.v1 import resolver_service_pb2 as wire

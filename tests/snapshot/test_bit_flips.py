@@ -9,7 +9,7 @@ import pytest
 from resolver_grpc.errors import SnapshotError
 from resolver_grpc.index.layout import INDEX_FILE
 from resolver_grpc.index.restoring import read_content
-from resolver_grpc.server.app import open_served
+from resolver_grpc.server.served import open_served
 from resolver_grpc.snapshot.files import read_manifest
 from resolver_grpc.snapshot.manifest import MANIFEST_FILE
 from resolver_grpc.snapshot.verify import verify_snapshot

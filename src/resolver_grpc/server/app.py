@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import os
 import signal
-import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -20,51 +16,21 @@ from prometheus_client import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
 
 from resolver_grpc.errors import ConfigurationError, ResolverError, SnapshotError
-from resolver_grpc.fastpath.machine import choose_way
 from resolver_grpc.server.auditing import Auditing, open_audit
-from resolver_grpc.server.batch import MAX_REQUEST_BYTES
 from resolver_grpc.server.budgeting import Budgeting, open_budgets
 from resolver_grpc.server.entrance import ON_THE_LOOPBACK, Entrance, open_entrance
 from resolver_grpc.server.gate import Gate
 from resolver_grpc.server.health import watch_health
-from resolver_grpc.server.key_source import KeySource
 from resolver_grpc.server.log import make_log
 from resolver_grpc.server.metrics import Metrics
 from resolver_grpc.server.metrics_page import showing
+from resolver_grpc.server.opening import clock_of, facts_of, open_plan, wall_clock
+from resolver_grpc.server.options import ALONE, LIMITS
 from resolver_grpc.server.plan import GRACE_SECONDS, Plan
 from resolver_grpc.server.reload import SECONDS_BETWEEN_LOOKS, Reload, Store
 from resolver_grpc.server.roster import Roster, RosterWatch
-from resolver_grpc.server.served import InService, Served, open_served
+from resolver_grpc.server.served import InService, Served
 from resolver_grpc.server.service import SERVICE_NAME, ResolverService
-from resolver_grpc.server.sighting import Sighting
-from resolver_grpc.snapshot.generations import GENERATIONS_FOLDER
-from resolver_grpc.snapshot.store import key_id_of
-from resolver_grpc.times import format_instant
-
-__all__ = ["Served", "Server", "clock_of", "facts_of", "make_log", "open_plan", "open_served", "run", "wall_clock"]
-
-_OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
-    ("grpc.max_send_message_length", -1),
-    # What one connection may hold, and for how long one that says nothing is held (docs/adr/0025).
-    ("grpc.max_concurrent_streams", 100),
-    # Past these gRPC drops calls that nobody took up yet at random, whoever's they are.
-    ("grpc.server.max_pending_requests", 10_000),
-    ("grpc.server.max_pending_requests_hard_limit", 20_000),
-    ("grpc.max_allowed_incoming_connections", 2_000),
-    ("grpc.server_handshake_timeout_ms", 10_000),
-    ("grpc.max_connection_idle_ms", 300_000),
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-)
-# Two servers that share a port by mistake would answer from two snapshots.
-_ALONE = (("grpc.so_reuseport", 0),)
-
-
-def wall_clock() -> int:
-    """Now, in seconds of UTC."""
-    return int(time.time())
 
 
 class Server:
@@ -96,7 +62,7 @@ class Server:
         registry: CollectorRegistry | None = None,
         audit: Auditing | None = None,
         budgets: Budgeting | None = None,
-        options: Sequence[tuple[str, int]] = _ALONE,
+        options: Sequence[tuple[str, int]] = ALONE,
         entrance: Entrance = ON_THE_LOOPBACK,
         now: Callable[[], int] = wall_clock,
     ) -> None:
@@ -115,7 +81,7 @@ class Server:
             audit.on_write(self._metrics.note_audit_write)
         self._credentials = entrance.credentials
         gate = Gate(entrance.recognize, now, log)
-        self._server = grpc.aio.server(interceptors=[gate], options=[*(dict(_OPTIONS) | dict(options)).items()])
+        self._server = grpc.aio.server(interceptors=[gate], options=[*(dict(LIMITS) | dict(options)).items()])
         service = ResolverService(self._in_service, clock, log, self._metrics, audit, budgets)
         self._server.add_generic_rpc_handlers((service.handler(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -190,35 +156,6 @@ class Server:
             self._budgets.close()
 
 
-def open_plan(plan: Plan) -> tuple[Served, Store | None]:
-    """Opens what a server is to serve.
-
-    What is open by then lives as long as the process does, and the garbage collector need not look at it again.
-
-    Returns:
-        The open snapshot, and the store to follow where it is the live generation of one.
-
-    Raises:
-        ConfigurationError: the senders can't be read, or the instant to replay lies before the register date.
-        KeyFileError: the key file is refused, or holds no key that the snapshot was built under.
-        SnapshotError: the snapshot is missing, damaged, foreign or of another format.
-    """
-    senders, keys = Roster(plan.senders_file), KeySource(plan.key_file)
-
-    def open_one(directory: Path, sighting: Sighting | None = None) -> Served:
-        key = keys.of(key_id_of(directory))
-        return open_served(directory, key, senders, plan.as_of, sighting, ring=keys.ring)
-
-    store = None
-    if (plan.directory / GENERATIONS_FOLDER).is_dir():
-        # The server's messages name the store wherever it was started.
-        store = Store(plan.directory.absolute(), open_one)
-    served = store.open_live() if store else open_one(plan.directory)
-    gc.collect()
-    gc.freeze()
-    return served, store
-
-
 def run(plan: Plan) -> None:
     """Serves, alone on its port, until SIGTERM or SIGINT, then drains and closes the snapshot.
 
@@ -263,22 +200,3 @@ async def _run(
     finally:
         await server.stop()
     log.info("stopped")
-
-
-def facts_of(served: Served) -> dict[str, object]:
-    """What a log tells of what is served."""
-    as_of = served.batches.as_of
-    return {
-        "generation": served.generation or None,
-        "snapshot_id": served.snapshot.manifest.snapshot_id,
-        "register_date": served.snapshot.manifest.register_date,
-        "as_of": None if as_of is None else format_instant(as_of),
-        "senders": len(served.batches.senders),
-        "way": choose_way(os.environ)[1],
-    }
-
-
-def clock_of(served: Served) -> Callable[[], int]:
-    """Tells the instant that everything is judged at: now, or the one that is replayed."""
-    as_of = served.batches.as_of
-    return wall_clock if as_of is None else lambda: as_of

@@ -14,13 +14,14 @@ from multiprocessing.connection import Connection
 from structlog.typing import FilteringBoundLogger
 
 from resolver_grpc.errors import ResolverError
-from resolver_grpc.server.app import Server, clock_of, facts_of, open_plan
+from resolver_grpc.server.app import Server
 from resolver_grpc.server.auditing import open_audit
 from resolver_grpc.server.budgeting import open_budgets
 from resolver_grpc.server.entrance import open_entrance
 from resolver_grpc.server.faults import fault_of
 from resolver_grpc.server.leaving import see_clients_off, stop_listening
 from resolver_grpc.server.log import make_log
+from resolver_grpc.server.opening import clock_of, facts_of, open_plan
 from resolver_grpc.server.plan import Plan
 
 
