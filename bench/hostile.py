@@ -60,7 +60,7 @@ class Suffered(NamedTuple):
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--seconds", type=click.FloatRange(min=1), default=4.0, show_default=True, help="Of each attack.")
+@click.option("--seconds", type=click.FloatRange(min=0.1), default=4.0, show_default=True, help="Of each attack.")
 @click.option("--mailboxes", type=click.IntRange(min=100), default=20_000, show_default=True, help="Of the country.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="What the country follows from.")
 @click.option("--snapshot", type=_EXISTING, help="That country's snapshot, where there is one; else it is built.")
