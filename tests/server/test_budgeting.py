@@ -21,6 +21,7 @@ from worker_nursery import COMMAND, supervised
 from nursery import tool
 from resolver_grpc.budgets.budget_file import BudgetFile, Sketch
 from resolver_grpc.budgets.sketch import REGISTERS, mark, salt_of
+from resolver_grpc.errors import RateExceededError
 from resolver_grpc.keys import KeyKind
 from resolver_grpc.model import Kind, Limits, QueryRow
 from resolver_grpc.resolve import Counted
@@ -300,4 +301,6 @@ def test_a_request_that_both_ways_look_at_is_admitted_once(tmp_path):
     meter = budgeting.meter(b"s" * 32)
     for _ in range(3):
         meter.admit(sender, 5_000)
+    with pytest.raises(RateExceededError):
+        budgeting.meter(b"s" * 32).admit(sender, 1)
     budgeting.close()
