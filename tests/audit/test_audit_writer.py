@@ -207,3 +207,27 @@ def test_a_failure_that_nobody_waited_for_is_no_news_for_the_log(tmp_path):
 
     asyncio.run(run())
     assert told == []
+
+
+def test_a_record_that_comes_while_a_checkpoint_is_synced_is_written_after_it(tmp_path):
+    """Two writes at once would go on from the same line."""
+    clock = Clock()
+
+    async def run():
+        one = chain(tmp_path, clock=clock)
+        writer = AuditWriter(one, lambda _fault: None)
+        await writer.write(record(1))
+        clock.now += SECONDS_TO_A_CHECKPOINT
+        gate = Gate(one, writer)
+        checking = asyncio.ensure_future(writer.check_up())
+        await turn()
+        written = writer.write(record(2))
+        await turn()
+        assert gate.groups == [0]
+        gate.open.set()
+        await asyncio.gather(checking, written)
+        await writer.close()
+
+    asyncio.run(run())
+    assert numbers_in(tmp_path) == [1, 2]
+    assert faults_of(tmp_path) == []

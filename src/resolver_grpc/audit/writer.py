@@ -47,6 +47,8 @@ class AuditWriter:
         self._syncer = Syncer()
         self._waiting: list[tuple[Record, asyncio.Future[None]]] = []
         self._committing: asyncio.Task[None] | None = None
+        # A checkpoint may be under way when a record comes, and the chain has one end.
+        self._one_at_a_time = asyncio.Lock()
         self._writes = 0
         self._has_company = False
         self._fault = ""
@@ -123,7 +125,8 @@ class AuditWriter:
         """Whether records, or a mere checkpoint, could be written; tells when that changes."""
         fault, begun = "", time.perf_counter()
         try:
-            await self._sync(records)
+            async with self._one_at_a_time:
+                await self._sync(records)
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait are to be told
             fault = (isinstance(error, OSError) and error.strerror) or type(error).__name__
         if self._wrote:
