@@ -12,6 +12,10 @@ from resolver_grpc.server.batch import MAX_REQUEST_BYTES
 LIMITS: Final = (
     ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
     ("grpc.max_send_message_length", -1),
+    # Left to itself gRPC doubles the windows as long as data comes quickly, up to what a machine can carry.
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 1 << 20),
+    ("grpc.http2.max_frame_size", 1 << 20),
     # What one connection may hold, and for how long one that says nothing is held.
     ("grpc.max_concurrent_streams", 100),
     # Past these gRPC drops calls that nobody took up yet at random, whoever's they are.
