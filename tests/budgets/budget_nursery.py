@@ -29,6 +29,7 @@ def keys(*numbers):
 
 def spend(file, who, misses=(), addresses=(), instant=NOON):
     """Admits a request and settles it; the account then, or the refusal is raised."""
+    file.check_place()
     with file.page_of(who.id) as page:
         admit(page, who, len(misses) + len(addresses), MOST, instant)
     with file.page_of(who.id) as page:

@@ -66,6 +66,33 @@ def test_two_that_are_open_see_what_the_other_spends_and_the_senders_it_adds(pat
     assert path.stat().st_size == HEAD + 2 * SLOT_BYTES
 
 
+_LOCKING = """
+import fcntl, sys
+with open(sys.argv[1], "r+b") as file:
+    for place in map(int, sys.argv[2:]):
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+            print("free")
+        except BlockingIOError:
+            print("locked")
+"""
+
+
+def test_while_a_slot_is_written_no_other_process_may_and_all_others_may_be(path):
+    file = BudgetFile(path)
+    for one in ("power", "town"):
+        spend(file, sender(one), [1])
+    ends = [HEAD, HEAD + SLOT_BYTES - 1, HEAD + SLOT_BYTES]
+    looking = [sys.executable, "-c", _LOCKING, path, *map(str, ends)]
+    with file.page_of("power"):
+        assert subprocess.run(looking, capture_output=True, text=True, check=True).stdout.split() == [
+            "locked",
+            "locked",
+            "free",
+        ]
+    assert subprocess.run(looking, capture_output=True, text=True, check=True).stdout.split() == ["free"] * 3
+
+
 def test_processes_that_spend_at_once_lose_nothing(path, tmp_path):
     """Three of them, one sender: each key that any of them spent is there."""
     program = [sys.executable, "-c", _SPENDING, path]

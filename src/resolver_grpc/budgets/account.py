@@ -51,18 +51,18 @@ def decode_account(data: bytes) -> Account:
     """
     if len(data) != ACCOUNT_BYTES:
         raise ValueError("no account")
-    sender_id, *numbers = _FORM.unpack(data)
-    account = Account(sender_id.rstrip(b"\0").decode(), *numbers)
-    if not account.sender_id.isprintable() or not account.sender_id:
+    padded, paid_until, day, misses, addresses = _FORM.unpack(data)
+    sender_id = padded.rstrip(b"\0").decode()
+    if not sender_id.isprintable() or not sender_id:
         raise ValueError("no account")
-    if not all(0 <= number < math.inf for number in numbers):
+    if not (0 <= paid_until < math.inf and 0 <= misses < math.inf and 0 <= addresses < math.inf):
         raise ValueError("no account")
-    return account
+    return Account(sender_id, paid_until, day, misses, addresses)
 
 
 def on_day(account: Account, day: int) -> Account:
     """The account on a day: as it is, or with nothing used up if another day was counted."""
-    return account if account.day == day else account._replace(day=day, misses=0.0, addresses=0.0)
+    return account if account.day == day else Account(account.sender_id, account.paid_until, day)
 
 
 def is_past(estimated: float, limit: int) -> bool:
@@ -96,4 +96,5 @@ def ask(account: Account, queries: int, rate: int, instant: float) -> Account:
     """
     longest_kept = instant - _BURST_SECONDS
     begun = account.paid_until if longest_kept < account.paid_until <= instant else longest_kept
-    return account._replace(paid_until=begun + queries / rate)
+    paid_until = begun + queries / rate
+    return Account(account.sender_id, paid_until, account.day, account.misses, account.addresses)

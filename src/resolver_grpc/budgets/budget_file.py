@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 
@@ -43,16 +43,35 @@ class Sketch(IntEnum):
 
 
 class Page:
-    """A sender's slot, while it is locked.
+    """A sender's slot, which is locked while a block lasts (``with``).
 
     Args:
         descriptor: the file's.
         offset: where the slot begins.
+        path: where the file lies.
+
+    Raises:
+        BudgetFileError: the file is damaged or cut off, or can't be read or written, by the block, too.
     """
 
-    def __init__(self, descriptor: int, offset: int) -> None:
+    __slots__ = ("_descriptor", "_offset", "_path")
+
+    def __init__(self, descriptor: int, offset: int, path: Path) -> None:
         self._descriptor = descriptor
         self._offset = offset
+        self._path = path
+
+    def __enter__(self) -> Self:
+        try:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX, SLOT_BYTES, self._offset)
+        except OSError as error:
+            raise _named(self._path, error) from None
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        fcntl.lockf(self._descriptor, fcntl.LOCK_UN, SLOT_BYTES, self._offset)
+        if isinstance(error, OSError | ValueError):
+            raise _named(self._path, error) from None
 
     def read(self) -> Account:
         """Reads the account."""
@@ -100,33 +119,37 @@ class BudgetFile:
                 os.close(self._descriptor)
                 raise
         except (OSError, ValueError) as error:
-            raise self._named(error) from None
+            raise _named(path, error) from None
 
-    @contextmanager
-    def page_of(self, sender_id: str) -> Iterator[Page]:
-        """Locks a sender's slot while the block lasts; adds one for a sender that is new.
+    def check_place(self) -> None:
+        """Holds the file to its place.
+
+        Raises:
+            BudgetFileError: it was moved or replaced: what is counted in it is not what others count.
+        """
+        try:
+            found = os.stat(self._path)  # noqa: PTH116 - at every request, and the other way takes half as long again
+        except OSError as error:
+            raise _named(self._path, error) from None
+        if (found.st_dev, found.st_ino) != self._mark:
+            raise BudgetFileError(f"{self._path}: was replaced while it was in use; start the servers anew")
+
+    def page_of(self, sender_id: str) -> Page:
+        """A sender's slot; adds one for a sender that is new.
 
         Args:
             sender_id: an onboarded sender's, at most 64 characters of ASCII.
 
         Raises:
-            BudgetFileError: the file was moved, damaged or cut off, or can't be read or written; also for what happens
-                in the block.
+            BudgetFileError: the file was damaged or cut off, or can't be read or written.
         """
-        # At every request: written out, for each context manager more takes microseconds.
-        try:
-            found = os.stat(self._path)  # noqa: PTH116 - likewise
-            if (found.st_dev, found.st_ino) != self._mark:
-                raise BudgetFileError(f"{self._path}: was replaced while it was in use; start the servers anew")
-            slot = self._slots.get(sender_id)
-            offset = _HEAD_BYTES + (self._add(sender_id) if slot is None else slot) * SLOT_BYTES
-            fcntl.lockf(self._descriptor, fcntl.LOCK_EX, SLOT_BYTES, offset)
+        slot = self._slots.get(sender_id)
+        if slot is None:
             try:
-                yield Page(self._descriptor, offset)
-            finally:
-                fcntl.lockf(self._descriptor, fcntl.LOCK_UN, SLOT_BYTES, offset)
-        except (OSError, ValueError) as error:
-            raise self._named(error) from None
+                slot = self._add(sender_id)
+            except (OSError, ValueError) as error:
+                raise _named(self._path, error) from None
+        return Page(self._descriptor, _HEAD_BYTES + slot * SLOT_BYTES, self._path)
 
     def close(self) -> None:
         """Syncs and closes it.
@@ -137,7 +160,7 @@ class BudgetFile:
         try:
             os.fsync(self._descriptor)
         except OSError as error:
-            raise self._named(error) from None
+            raise _named(self._path, error) from None
         finally:
             os.close(self._descriptor)
 
@@ -162,7 +185,7 @@ class BudgetFile:
         if os.fstat(self._descriptor).st_size < _HEAD_BYTES + slots * SLOT_BYTES:
             raise BudgetFileError(f"{self._path}: is cut off; {_BEGIN_ANEW}")
         for slot in range(len(self._slots), slots):
-            sender_id = Page(self._descriptor, _HEAD_BYTES + slot * SLOT_BYTES).read().sender_id
+            sender_id = Page(self._descriptor, _HEAD_BYTES + slot * SLOT_BYTES, self._path).read().sender_id
             if sender_id in self._slots:
                 raise ValueError("a sender has two slots")
             self._slots[sender_id] = slot
@@ -175,12 +198,13 @@ class BudgetFile:
         finally:
             fcntl.lockf(self._descriptor, fcntl.LOCK_UN, _HEAD_BYTES)
 
-    def _named(self, error: OSError | ValueError) -> BudgetFileError:
-        """What went wrong: the operating system's fault, or bytes that mean nothing."""
-        if isinstance(error, ValueError):
-            return BudgetFileError(f"{self._path}: is damaged; {_BEGIN_ANEW}")
-        reason = error.strerror or type(error).__name__
-        return BudgetFileError(f"{self._path}: budgets can't be kept there: {reason}; set that right")
+
+def _named(path: Path, error: OSError | ValueError) -> BudgetFileError:
+    """What went wrong: the operating system's fault, or bytes that mean nothing."""
+    if isinstance(error, ValueError):
+        return BudgetFileError(f"{path}: is damaged; {_BEGIN_ANEW}")
+    reason = error.strerror or type(error).__name__
+    return BudgetFileError(f"{path}: budgets can't be kept there: {reason}; set that right")
 
 
 def _write_all(descriptor: int, data: bytes, offset: int) -> None:

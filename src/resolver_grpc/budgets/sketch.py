@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, NamedTuple, TypeAlias
 
@@ -40,6 +41,7 @@ class Salt(NamedTuple):
     second: int
 
 
+@lru_cache(maxsize=1 << 10)
 def salt_of(secret: bytes, sender_id: str, day: int) -> Salt:
     """Makes the salt of one sketch.
 

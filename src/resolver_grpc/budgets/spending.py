@@ -91,11 +91,14 @@ def settle(page: Page, sender: Sender, counting: Counting, instant: float) -> Ac
     salt, is_new_day = salt_of(counting.secret, sender.id, today), account is not former
     misses = _count(page, Sketch.MISSES, counting.misses, salt, is_new_day=is_new_day)
     addresses = _count(page, Sketch.ADDRESSES, counting.addresses, salt, is_new_day=is_new_day)
-    account = account._replace(
-        misses=account.misses if misses is None else misses,
-        addresses=account.addresses if addresses is None else addresses,
-    )
-    if account != former:
+    if misses is not None or addresses is not None:
+        account = Account(
+            account.sender_id,
+            account.paid_until,
+            today,
+            account.misses if misses is None else misses,
+            account.addresses if addresses is None else addresses,
+        )
         # After the sketches: until it is there, what stands in them is of no day.
         page.write(account)
     _check_misses(account, sender, instant)

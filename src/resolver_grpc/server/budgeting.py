@@ -8,14 +8,14 @@ does the same, some tens of microseconds.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
 from resolver_grpc.budgets.account import Account
-from resolver_grpc.budgets.budget_file import BudgetFile, Page
+from resolver_grpc.budgets.budget_file import BudgetFile
 from resolver_grpc.budgets.spending import Counting, admit, settle
 from resolver_grpc.errors import BudgetFileError
 from resolver_grpc.model import Limits, Sender
@@ -38,9 +38,8 @@ class Budgeting:
 
     def __init__(self, file: BudgetFile, log: FilteringBoundLogger, clock: Callable[[], float] = time.time) -> None:
         self._file = file
-        self._log = log
         self._clock = clock
-        self._fault = ""
+        self._faults = _Faults(log)
         self._day, self._share = 0, 0.0
 
     def meter(self, secret: bytes) -> SenderMeter:
@@ -54,14 +53,18 @@ class Budgeting:
     def admit(self, sender: Sender, queries: int) -> None:
         """Lets a request be resolved; see ``spending.admit``."""
         instant = self._clock()
-        with self._page_of(sender) as page:
-            self._note(admit(page, sender, queries, MAX_QUERIES, instant), sender.limits)
+        with self._faults:
+            self._file.check_place()
+            with self._file.page_of(sender.id) as page:
+                account = admit(page, sender, queries, MAX_QUERIES, instant)
+        self._note(account, sender.limits)
 
     def settle(self, sender: Sender, counting: Counting) -> None:
         """Counts what a request came to; see ``spending.settle``."""
         instant = self._clock()
-        with self._page_of(sender) as page:
-            self._note(settle(page, sender, counting, instant), sender.limits)
+        with self._faults, self._file.page_of(sender.id) as page:
+            account = settle(page, sender, counting, instant)
+        self._note(account, sender.limits)
 
     def highest_share(self) -> float:
         """The share of a daily budget that is used up, of the sender who used up most of one while this process saw."""
@@ -72,33 +75,40 @@ class Budgeting:
         with suppress(BudgetFileError):
             self._file.close()
 
-    @contextmanager
-    def _page_of(self, sender: Sender) -> Iterator[Page]:
-        fault = ""
-        try:
-            with self._file.page_of(sender.id) as page:
-                yield page
-        except BudgetFileError as error:
-            fault = error.message
-            # Callers are told nothing of this machine's folders.
-            raise BudgetFileError(_UNAVAILABLE) from None
-        finally:
-            if fault != self._fault:
-                self._fault = fault
-                self._tell(fault)
-
-    def _tell(self, fault: str) -> None:
-        with suppress(OSError):
-            if fault:
-                self._log.error("budgets can't be kept", reason=fault)
-            else:
-                self._log.info("budgets kept again")
-
     def _note(self, account: Account, limits: Limits) -> None:
         if self._day != account.day:
             self._day, self._share = account.day, 0.0
         shares = account.misses / limits.daily_misses, account.addresses / limits.daily_addresses
         self._share = max(self._share, *shares)
+
+
+class _Faults:
+    """Tells the log of faults of the file that come up, and go away, in a block; and callers that there is one."""
+
+    __slots__ = ("_fault", "_log")
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self._log = log
+        self._fault = ""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        fault = error.message if isinstance(error, BudgetFileError) else ""
+        if fault != self._fault:
+            self._fault = fault
+            self._tell()
+        if fault:
+            # Callers are told nothing of this machine's folders.
+            raise BudgetFileError(_UNAVAILABLE) from None
+
+    def _tell(self) -> None:
+        with suppress(OSError):
+            if self._fault:
+                self._log.error("budgets can't be kept", reason=self._fault)
+            else:
+                self._log.info("budgets kept again")
 
 
 class SenderMeter:
