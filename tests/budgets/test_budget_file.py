@@ -1,6 +1,7 @@
 """The file of budgets: what several processes share, what a kill leaves, and what is refused."""
 
 import random
+import struct
 import subprocess
 import sys
 
@@ -155,6 +156,7 @@ def test_killed_at_any_instant_it_opens_again_with_all_that_was_told(nursery, pa
         (lambda data: data[:20], "is no file of budgets"),
         (lambda data: data[:16] + b"\2" + data[17:], "is of version 2, and this program reads 1"),
         (lambda data: data[:20] + b"\1" + data[21:], "is damaged"),
+        (lambda data: data[:16] + struct.pack("<I", 101801239) + data[20:], "is damaged"),
         (lambda data: data[:-1], "is cut off"),
         (lambda data: data[:HEAD], "is cut off"),
         (lambda data: data[:HEAD] + bytes(64) + data[HEAD + 64 :], "is damaged"),

@@ -165,6 +165,7 @@ MALFORMED = {
     "a short header": (b"header", b"header", header()[:-1], "broken header"),
     "another format": (b"header", b"header", header(version=2), "format 2"),
     "another snapshot": (b"header", b"header", header(snapshot_id=bytes(16)), "another snapshot"),
+    "a format that there can't be": (b"header", b"header", header(version=101801239), "broken header"),
     "no buckets": (b"header", b"header", header(buckets=0), "broken header"),
     "too many owners": (b"header", b"header", header(owners=2**31 + 1), "broken header"),
     "other buckets": (b"header", b"header", header(buckets=22), "lacks pages"),

@@ -76,6 +76,13 @@ def test_another_format_is_refused(directory):
         open_it(directory)
 
 
+def test_a_number_that_is_no_format_is_not_quoted(directory):
+    (directory / "manifest.json").write_text(json.dumps({"format_version": 101801239}))
+    with pytest.raises(SnapshotError, match="states a format that there can't be; publish") as refused:
+        open_it(directory)
+    assert "101801239" not in str(refused.value) + str(refused.value.metadata)
+
+
 def test_another_canonical_version_is_refused(directory):
     with pytest.raises(SnapshotError, match="canonical forms have version 3, this program's 4; build the snapshot"):
         open_it(directory, canonical_version=4)

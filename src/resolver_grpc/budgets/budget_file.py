@@ -29,6 +29,8 @@ MOST_SENDERS: Final = 1 << 16
 
 _MAGIC: Final = b"resolver-budgets"
 _VERSION: Final = 1
+_LAST_VERSION: Final = 999
+"""What states a later one is damaged, and is not quoted: it could be anybody's number."""
 _HEAD: Final = struct.Struct("<16sIIQ")
 _HEAD_BYTES: Final = 128
 _MODE: Final = 0o600
@@ -259,6 +261,8 @@ def _read_head(data: bytes, path: Path) -> int:
     if len(data) != _HEAD.size or not data.startswith(_MAGIC):
         raise BudgetFileError(f"{path}: is no file of budgets; name another file, or one that is not there yet")
     _, version, slot_bytes, slots = _HEAD.unpack(data)
+    if version > _LAST_VERSION:
+        raise ValueError("no head")
     if version != _VERSION:
         raise BudgetFileError(f"{path}: is of version {version}, and this program reads {_VERSION}; {_BEGIN_ANEW}")
     if slot_bytes != SLOT_BYTES or slots > MOST_SENDERS:

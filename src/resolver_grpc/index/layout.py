@@ -25,6 +25,8 @@ import struct
 from typing import Final
 
 FORMAT_VERSION: Final = 1
+LAST_VERSION: Final = 999
+"""What states a later format is damaged, and its number is not quoted: it could be anybody's."""
 
 INDEX_FILE: Final = "index.lmdb"
 

@@ -25,6 +25,7 @@ from resolver_grpc.index.layout import (
     HEADER_DATABASE,
     HEADER_KEY,
     KEY_BYTES,
+    LAST_VERSION,
     MAX_OWNERS,
     MAX_POSTINGS,
     PAGES_DATABASE,
@@ -67,6 +68,8 @@ def read_header(file: LmdbFile, snapshot_id: bytes) -> Header:
     if len(value) != HEADER.size:
         raise SnapshotError("The index has a broken header; build the snapshot again.")
     header = Header(*HEADER.unpack(value))
+    if header.format_version > LAST_VERSION:
+        raise SnapshotError("The index has a broken header; build the snapshot again.")
     if header.format_version != FORMAT_VERSION:
         raise SnapshotError(
             f"The index has format {header.format_version}, this program reads format {FORMAT_VERSION}; "

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from resolver_grpc.errors import SnapshotError
-from resolver_grpc.index.layout import FORMAT_VERSION
+from resolver_grpc.index.layout import FORMAT_VERSION, LAST_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -105,6 +105,8 @@ def decode_manifest(text: bytes) -> Manifest:
     if not isinstance(values, dict):
         raise SnapshotError("The manifest is no JSON object; publish the snapshot again.")
     _count(values.get("format_version"), "format_version")
+    if values["format_version"] > LAST_VERSION:
+        raise SnapshotError("The manifest states a format that there can't be; publish the snapshot again.")
     if values["format_version"] != FORMAT_VERSION:
         raise SnapshotError(
             f"The snapshot has format {values['format_version']}, this program reads format {FORMAT_VERSION}; "
