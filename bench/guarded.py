@@ -28,7 +28,7 @@ _IN_FLIGHT = 8
 """Messages: enough that there is work to do while a record is synced, which takes as long as a few batches."""
 _LEAST = 0.85
 """The share of the throughput in the clear that the guards are to leave."""
-_CLEAR, _GUARDED = "in the clear", "guarded"
+_CLEAR, _BUDGETS, _AUDIT, _GUARDED = "in the clear", "with budgets alone", "with an audit alone", "guarded"
 _EXISTING = click.Path(path_type=Path, exists=True)
 _COLUMNS = ("", "queries/s", "p50, ms", "p99, ms", "server CPU, µs a query", "throughput, times in the clear")
 
@@ -45,7 +45,7 @@ _COLUMNS = ("", "queries/s", "p50, ms", "p99, ms", "server CPU, µs a query", "t
 def main(  # noqa: PLR0917 - every option is an argument
     mailboxes: int, seed: int, snapshot: Path | None, keys: Path | None, rounds: int, seconds: float, out: Path | None
 ) -> None:
-    """Asks two servers with one worker each: one with TLS both ways, known callers, audit and budgets, one without.
+    """Asks servers with one worker each: with TLS both ways, known callers, audit and budgets; with parts; without.
 
     \b
     Examples:
@@ -73,14 +73,14 @@ def _make_messages(mailboxes: int, seed: int) -> dict[str, Sequence[bytes]]:
 def _take(
     site: Site, folder: Path, messages: dict[str, Sequence[bytes]], rounds: int, seconds: float
 ) -> dict[tuple[str, str], list[Sample]]:
-    """Both servers run all the while, one of them idle."""
-    guarded = folder / "guards"
+    """All servers run all the while, all but one of them idle."""
+    guarded, audit = folder / "guards", folder / "audit"
     guarded.mkdir()
+    audit.mkdir(0o700)
+    alone = {_CLEAR: (), _BUDGETS: ("--budgets", str(folder / "budgets")), _AUDIT: ("--audit", str(audit))}
     with ExitStack() as ends:
-        servers: dict[str, Running] = {
-            _CLEAR: ends.enter_context(serving(site)),
-            _GUARDED: ends.enter_context(serving(site, guards=make_guards(guarded))),
-        }
+        servers: dict[str, Running] = {how: ends.enter_context(serving(site, more)) for how, more in alone.items()}
+        servers[_GUARDED] = ends.enter_context(serving(site, guards=make_guards(guarded)))
         measures: dict[tuple[str, str], Callable[[], Sample]] = {
             (what, how): partial(take_sample, server, some, _plan(what, seconds))
             for what, some in messages.items()

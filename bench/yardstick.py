@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,19 +19,23 @@ from typing import NamedTuple
 
 import click
 
+from guards import make_guards
+from loops import Plan
 from machine import describe_machine
-from messages import write_messages
+from messages import read_messages, write_messages
 from nation.requests import encode_requests
 from nation.world import make_country
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.program import one_line_errors
 from resolver_grpc.snapshot.files import read_manifest
+from samples import take_sample
 from serving import Running, Site, ended, make_site, serving, write_senders
 
 _HERE = Path(__file__).resolve().parent
-_BATCH, _HIT_RATE, _IN_FLIGHT = 1_000, 0.8, 4
+_BATCH, _HIT_RATE, _IN_FLIGHT, _IN_FLIGHT_GUARDED = 1_000, 0.8, 4, 8
 _KINDS = {"full_name": "ours, FULL_NAME with address fields", "mix": "ours, a mix of all kinds"}
 _YARDSTICK = "the yardstick, its one kind"
+_GUARDED = "{}, guarded"
 _SPEED = re.compile(r"^(?:inproc|grpc): [0-9.]+ us/query, ([0-9]+) queries/s", re.MULTILINE)
 _EXISTING = click.Path(path_type=Path, exists=True)
 
@@ -110,6 +115,11 @@ class Ours(NamedTuple):
             raise ConfigurationError("our server left messages unanswered; ask it with bench/load.py to see which")
         return float(figures["queries_per_second"])
 
+    def guarded(self, kind: str, server: Running, seconds: float) -> float:
+        """Queries a second over gRPC of a server with all its guards; more batches in flight, for each is recorded."""
+        plan = Plan(1, _IN_FLIGHT_GUARDED, None, unary=False, seconds=seconds, warm_up=seconds / 4)
+        return take_sample(server, read_messages(self.messages[kind]), plan).queries_per_second
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--yardstick", "program", type=_EXISTING, required=True, help="The yardstick's program.")
@@ -185,15 +195,19 @@ def _compare_in_process(yardstick: Yardstick, ours: Ours, rounds: int) -> Speeds
 
 
 def _compare_over_grpc(yardstick: Yardstick, ours: Ours, rounds: int, seconds: float) -> Speeds:
-    """Both servers run all the while, one of them idle; the first round of all is left out."""
-    speeds: Speeds = {name: [] for name in (_YARDSTICK, *_KINDS.values())}
+    """All servers run all the while, all but one of them idle; the first round of all is left out."""
+    guarded_names = map(_GUARDED.format, _KINDS.values())
+    speeds: Speeds = {name: [] for name in (_YARDSTICK, *_KINDS.values(), *guarded_names)}
     with ExitStack() as ends:
+        folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="guards-")))
         port = ends.enter_context(yardstick.serving())
         server = ends.enter_context(serving(ours.site))
+        guarded = ends.enter_context(serving(ours.site, guards=make_guards(folder)))
         for _ in range(1 + rounds):
             speeds[_YARDSTICK].append(yardstick.over_grpc(port))
             for kind, name in _KINDS.items():
                 speeds[name].append(ours.over_grpc(kind, server, seconds))
+                speeds[_GUARDED.format(name)].append(ours.guarded(kind, guarded, seconds))
     return {name: each[1:] for name, each in speeds.items()}
 
 
@@ -220,7 +234,9 @@ def _report(site: Site, mailboxes: int, rounds: int, in_process: Speeds, over_gr
     yield (
         f"{mailboxes:,} persons there, {mailboxes:,} mailboxes here with {manifest.counts['keys']:,} keys, snapshot "
         f"{manifest.snapshot_id}; batches of {_BATCH:,}, {_HIT_RATE:.0%} hits; one resolving thread, over gRPC one "
-        f"stream with {_IN_FLIGHT} batches in flight; each measured in turn, medians of {rounds} rounds after a first. "
+        f"stream with {_IN_FLIGHT} batches in flight, or {_IN_FLIGHT_GUARDED} where ours is guarded (TLS with "
+        "certificates of both sides, known callers, an audit synced before an answer leaves, budgets, of which the "
+        f"yardstick has none); each measured in turn, medians of {rounds} rounds after a first. "
         f"{describe_machine()}.\n"
     )
     yield from _table("in process, bytes in, bytes out", in_process)
