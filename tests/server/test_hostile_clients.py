@@ -215,7 +215,7 @@ def test_who_watches_the_health_takes_no_call_from_who_asks_for_it(guarded, monk
 
 
 def test_of_a_client_that_takes_no_answers_the_server_soon_reads_no_more(guarded):
-    """A window's worth and a few batches, of what goes on coming; left to itself gRPC would open its windows further."""
+    """A window's worth and a few batches, of what goes on coming; left alone gRPC would open its windows further."""
     queries = [
         on_wire(QueryRow(f"{number}", Kind.FULL_NAME, full_name="Ann Bo", address_line=LINE)) for number in range(500)
     ]
