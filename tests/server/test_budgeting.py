@@ -13,6 +13,8 @@ import grpc
 import numpy as np
 import pytest
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 from grpc_status import rpc_status
 from test_auditing import found_in
 from test_metrics import read_page
@@ -25,6 +27,7 @@ from resolver_grpc.errors import RateExceededError
 from resolver_grpc.keys import KeyKind
 from resolver_grpc.model import Kind, Limits, QueryRow
 from resolver_grpc.resolve import Counted
+from resolver_grpc.server import budgeting
 from resolver_grpc.server.budgeting import Budgeting
 from resolver_grpc.server.log import make_log
 from resolver_grpc.times import danish_day, parse_time
@@ -209,6 +212,42 @@ def test_while_budgets_cannot_be_kept_nothing_is_resolved(register, tmp_path, ca
     assert told == [("budgets can't be kept", "error"), ("budgets kept again", "info")]
 
 
+def test_health_tells_that_budgets_are_gone_before_anybody_asks(register, tmp_path, monkeypatch):
+    """Who watches sees it go and come back, and the log tells each once."""
+    monkeypatch.setattr(budgeting, "SECONDS_BETWEEN_LOOKS", 0.01)
+    path, away = tmp_path / "budgets", tmp_path / "away"
+    budgets = Budgeting(BudgetFile(path), make_log(), Clock())
+    with serving(register, budgets=budgets) as server, grpc.insecure_channel(server.target) as channel:
+        for name in ("", "budgets"):
+            seen = (one.status for one in HealthStub(channel).Watch(HealthCheckRequest(service=name)))
+            assert HealthCheckResponse.SERVING in seen
+            path.rename(away)
+            assert HealthCheckResponse.NOT_SERVING in seen
+            away.rename(path)
+            assert HealthCheckResponse.SERVING in seen
+
+
+def test_a_senders_damaged_slot_is_no_reason_to_take_the_server_out(register, tmp_path, capfd):
+    """It is refused, whoever looks meanwhile; others are served."""
+    path = tmp_path / "budgets"
+    budgets = Budgeting(BudgetFile(path), make_log(), Clock())
+    with serving(register, budgets=budgets) as server, grpc.insecure_channel(server.target) as channel:
+        stub = ResolverServiceStub(channel)
+        ask(stub, HIT)
+        with path.open("r+b") as file:
+            file.seek(128)
+            file.write(bytes(64))
+        for _ in range(2):
+            with pytest.raises(grpc.RpcError) as error:
+                ask(stub, HIT)
+            assert error.value.code() is grpc.StatusCode.UNAVAILABLE
+            budgets.look()
+        assert budgets.is_well
+        ask(stub, HIT, sender_id="town")
+    logged = [json.loads(line)["event"] for line in capfd.readouterr().err.splitlines()]
+    assert [event for event in logged if "budgets" in event] == ["budgets can't be kept", "budgets kept again"]
+
+
 SENDERS = """
 [[senders]]
 id = "power"
@@ -283,24 +322,24 @@ def test_a_file_that_is_none_of_budgets_ends_the_start_with_one_line(register, t
 
 def test_the_highest_share_is_that_of_whoever_used_up_most_and_begins_anew(tmp_path):
     clock = Clock()
-    budgeting = Budgeting(BudgetFile(tmp_path / "budgets"), make_log(), clock)
-    assert budgeting.highest_share() == 0
+    kept = Budgeting(BudgetFile(tmp_path / "budgets"), make_log(), clock)
+    assert kept.highest_share() == 0
     for sender in limited(daily_misses=10).values():
-        meter = budgeting.meter(b"s" * 32)
+        meter = kept.meter(b"s" * 32)
         meter.admit(sender, 1)
         meter.settle(sender, Counted([blake2b(bytes([number]), digest_size=16).digest() for number in range(4)]))
-    assert round(budgeting.highest_share(), 2) == 0.4
+    assert round(kept.highest_share(), 2) == 0.4
     clock.now = MIDNIGHT
-    assert budgeting.highest_share() == 0
-    budgeting.close()
+    assert kept.highest_share() == 0
+    kept.close()
 
 
 def test_a_request_that_both_ways_look_at_is_admitted_once(tmp_path):
-    budgeting = Budgeting(BudgetFile(tmp_path / "budgets"), make_log(), Clock())
+    kept = Budgeting(BudgetFile(tmp_path / "budgets"), make_log(), Clock())
     sender = limited(queries_per_second=1)["power"]
-    meter = budgeting.meter(b"s" * 32)
+    meter = kept.meter(b"s" * 32)
     for _ in range(3):
         meter.admit(sender, 5_000)
     with pytest.raises(RateExceededError):
-        budgeting.meter(b"s" * 32).admit(sender, 1)
-    budgeting.close()
+        kept.meter(b"s" * 32).admit(sender, 1)
+    kept.close()

@@ -20,7 +20,7 @@ from resolver_grpc.server.auditing import Auditing, open_audit
 from resolver_grpc.server.budgeting import Budgeting, open_budgets
 from resolver_grpc.server.entrance import ON_THE_LOOPBACK, Entrance, open_entrance
 from resolver_grpc.server.gate import Gate
-from resolver_grpc.server.health import watch_health
+from resolver_grpc.server.health import AUDIT_NAME, BUDGETS_NAME, Kept, watch_health
 from resolver_grpc.server.log import make_log
 from resolver_grpc.server.metrics import Metrics
 from resolver_grpc.server.metrics_page import showing
@@ -79,6 +79,8 @@ class Server:
         if audit:
             audit.on_change(self._in_service.changed.set)
             audit.on_write(self._metrics.note_audit_write)
+        if budgets:
+            budgets.on_change(self._in_service.changed.set)
         self._credentials = entrance.credentials
         gate = Gate(entrance.recognize, now, log)
         self._server = grpc.aio.server(interceptors=[gate], options=[*(dict(LIMITS) | dict(options)).items()])
@@ -105,12 +107,16 @@ class Server:
             port = self._listen(listen)
         except RuntimeError:
             raise ConfigurationError(f"{listen}: can't be listened on; choose a port that is free") from None
+        kept: dict[str, Kept] = {AUDIT_NAME: self._audit} if self._audit else {}
+        kept |= {BUDGETS_NAME: self._budgets} if self._budgets else {}
         watches = [
-            watch_health(self._health, self._clock, self._in_service, self._audit),
+            watch_health(self._health, self._clock, self._in_service, kept),
             self._metrics.watch(self._in_service, self._clock, self._budgets),
         ]
         if self._audit:
             watches.append(self._audit.watch())
+        if self._budgets:
+            watches.append(self._budgets.watch())
         if self._roster:
             watches.append(self._roster.watch(self._interval))
         self._watching = [asyncio.create_task(watch) for watch in watches]

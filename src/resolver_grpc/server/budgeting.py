@@ -7,6 +7,7 @@ does the same, some tens of microseconds.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +25,7 @@ from resolver_grpc.server.batch import MAX_QUERIES
 from resolver_grpc.server.plan import Plan
 from resolver_grpc.times import danish_day
 
+SECONDS_BETWEEN_LOOKS: Final = 1.0
 _UNAVAILABLE: Final = "the sender's budgets can't be kept, and nothing is resolved meanwhile; try again later"
 
 
@@ -40,7 +42,18 @@ class Budgeting:
         self._file = file
         self._clock = clock
         self._faults = _Faults(log)
+        self._is_lost = False
+        self._changed: Callable[[], None] | None = None
         self._day, self._share = 0, 0.0
+
+    @property
+    def is_well(self) -> bool:
+        """Whether the file is where it was; where it isn't, nothing is resolved."""
+        return not self._is_lost
+
+    def on_change(self, changed: Callable[[], None]) -> None:
+        """Has something called whenever ``is_well`` changes."""
+        self._changed = changed
 
     def meter(self, secret: bytes) -> SenderMeter:
         """The meter of one request.
@@ -54,7 +67,7 @@ class Budgeting:
         """Lets a request be resolved; see ``spending.admit``."""
         instant = self._clock()
         with self._faults:
-            self._file.check_place()
+            self._check_place()
             with self._file.page_of(sender.id) as page:
                 account = admit(page, sender, queries, MAX_QUERIES, instant)
         self._note(account, sender.limits)
@@ -65,6 +78,34 @@ class Budgeting:
         with self._faults, self._file.page_of(sender.id) as page:
             account = settle(page, sender, counting, instant)
         self._note(account, sender.limits)
+
+    async def watch(self) -> None:
+        """Looks every second whether the file is still there, also while nobody asks, until cancelled."""
+        while True:
+            await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+            self.look()
+
+    def look(self) -> None:
+        """Looks whether the file is still there; tells the log, and whoever asked for it, when that changes."""
+        # What is wrong with a sender's slot isn't mended by the file's being there.
+        if not self._is_lost and self._faults.is_any:
+            return
+        with suppress(BudgetFileError), self._faults:
+            self._check_place()
+
+    def _check_place(self) -> None:
+        try:
+            self._file.check_place()
+        except BudgetFileError:
+            self._note_place(is_lost=True)
+            raise
+        self._note_place(is_lost=False)
+
+    def _note_place(self, *, is_lost: bool) -> None:
+        if is_lost != self._is_lost:
+            self._is_lost = is_lost
+            if self._changed:
+                self._changed()
 
     def highest_share(self) -> float:
         """The share of a daily budget that is used up, of the sender who used up most of one while this process saw."""
@@ -90,6 +131,11 @@ class _Faults:
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log
         self._fault = ""
+
+    @property
+    def is_any(self) -> bool:
+        """Whether there is one."""
+        return bool(self._fault)
 
     def __enter__(self) -> None:
         pass

@@ -3,20 +3,20 @@
 The empty name and the service's name are SERVING from the snapshot's register date on. The name
 ``snapshot`` tells freshness: past its horizon a snapshot is stale; it goes on answering, reaching fewer.
 The name ``generation`` is NOT_SERVING while the store's live generation is refused and another one answers, and
-``senders`` while the senders' file, as it stands, is refused. While the
-audit can't be written nothing is resolved: the empty name, the service's and ``audit`` are NOT_SERVING.
+``senders`` while the senders' file, as it stands, is refused. While the audit can't be written, or the file of budgets
+is gone, nothing is resolved: the empty name, the service's, and ``audit`` or ``budgets`` are NOT_SERVING.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Protocol
 
 from grpc_health.v1.health import aio  # type: ignore[attr-defined]  # the stubs lack it
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
-from resolver_grpc.server.auditing import Auditing
 from resolver_grpc.server.served import InService
 from resolver_grpc.server.service import SERVICE_NAME
 
@@ -24,34 +24,46 @@ SNAPSHOT_NAME = "snapshot"
 GENERATION_NAME = "generation"
 SENDERS_NAME = "senders"
 AUDIT_NAME = "audit"
+BUDGETS_NAME = "budgets"
 _LONGEST_WAIT_SECONDS = 60
 
 _STATUS = {True: HealthCheckResponse.SERVING, False: HealthCheckResponse.NOT_SERVING}
 
 
-def health_at(instant: int, in_service: InService, *, is_audit_well: bool = True) -> dict[str, bool]:
-    """Which names are well at an instant."""
+class Kept(Protocol):
+    """What is kept of every batch."""
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it can be; where it can't, nothing is resolved."""
+
+
+def health_at(instant: int, in_service: InService, kept: Mapping[str, Kept]) -> dict[str, bool]:
+    """Which names are well at an instant; of what is kept, by its name, too."""
     served = in_service.served
-    answers = instant >= served.valid_from and is_audit_well
+    are_kept = {name: one.is_well for name, one in kept.items()}
+    answers = instant >= served.valid_from and all(are_kept.values())
     return {
         "": answers,
         SERVICE_NAME: answers,
         SNAPSHOT_NAME: served.valid_from <= instant < served.horizon,
         GENERATION_NAME: in_service.refusal is None,
         SENDERS_NAME: not in_service.senders_refusal,
-        AUDIT_NAME: is_audit_well,
+        # What is not asked for is well.
+        AUDIT_NAME: True,
+        BUDGETS_NAME: True,
+        **are_kept,
     }
 
 
 async def watch_health(
-    servicer: aio.HealthServicer, clock: Callable[[], int], in_service: InService, audit: Auditing | None = None
+    servicer: aio.HealthServicer, clock: Callable[[], int], in_service: InService, kept: Mapping[str, Kept]
 ) -> None:
-    """Keeps the health service true to the clock, to what is in service and to the audit, until cancelled."""
+    """Keeps the health service true to the clock, to what is in service and to what is kept, until cancelled."""
     while True:
         in_service.changed.clear()
         instant = clock()
-        is_audit_well = audit is None or audit.is_well
-        for name, is_well in health_at(instant, in_service, is_audit_well=is_audit_well).items():
+        for name, is_well in health_at(instant, in_service, kept).items():
             await servicer.set(name, _STATUS[is_well])
         served = in_service.served
         waits = [boundary - instant for boundary in (served.valid_from, served.horizon) if boundary > instant]

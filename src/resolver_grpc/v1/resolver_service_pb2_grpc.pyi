@@ -51,8 +51,8 @@ class ResolverServiceStub:
     Status codes: OK; INVALID_ARGUMENT (bytes that are no ResolveBatchRequest, or more queries than
     allowed); UNAUTHENTICATED; PERMISSION_DENIED (another role; or a sender that is unknown, or that the caller
     may not act for: which of the two is not told); FAILED_PRECONDITION (the snapshot's register date lies
-    in the future); RESOURCE_EXHAUSTED (a message over the byte limit; or, with a google.rpc.RetryInfo that says when to
-    ask again, a budget of the sender's, which all its callers share, by the reason RATE_EXCEEDED for queries a second,
+    in the future); RESOURCE_EXHAUSTED (a message over the byte limit; more calls under way than a caller may have, by
+    the reason TOO_MANY_CALLS; or, with a google.rpc.RetryInfo that says when to ask again, a budget of the sender's, which all its callers share, by the reason RATE_EXCEEDED for queries a second,
     MISSES_SPENT for distinct queries a Danish day that lead to nobody whom intake may know of, ADDRESSES_SPENT for
     distinct ADDRESS queries a day: nothing of the batch is told); UNAVAILABLE (the server is
     going away, or can't write its audit or its budgets and resolves nothing meanwhile: try again); INTERNAL.
@@ -72,7 +72,7 @@ class ResolverServiceStub:
     For the roles intake, delivery and operator.
 
     Status codes: OK; INVALID_ARGUMENT (bytes that are no GetServerInfoRequest); UNAUTHENTICATED; PERMISSION_DENIED;
-    UNAVAILABLE (the server is going away: try again); INTERNAL.
+    RESOURCE_EXHAUSTED (TOO_MANY_CALLS, as above); UNAVAILABLE (the server is going away: try again); INTERNAL.
     """
 
 @_typing.type_check_only
@@ -98,8 +98,8 @@ class ResolverServiceAsyncStub(ResolverServiceStub):
     Status codes: OK; INVALID_ARGUMENT (bytes that are no ResolveBatchRequest, or more queries than
     allowed); UNAUTHENTICATED; PERMISSION_DENIED (another role; or a sender that is unknown, or that the caller
     may not act for: which of the two is not told); FAILED_PRECONDITION (the snapshot's register date lies
-    in the future); RESOURCE_EXHAUSTED (a message over the byte limit; or, with a google.rpc.RetryInfo that says when to
-    ask again, a budget of the sender's, which all its callers share, by the reason RATE_EXCEEDED for queries a second,
+    in the future); RESOURCE_EXHAUSTED (a message over the byte limit; more calls under way than a caller may have, by
+    the reason TOO_MANY_CALLS; or, with a google.rpc.RetryInfo that says when to ask again, a budget of the sender's, which all its callers share, by the reason RATE_EXCEEDED for queries a second,
     MISSES_SPENT for distinct queries a Danish day that lead to nobody whom intake may know of, ADDRESSES_SPENT for
     distinct ADDRESS queries a day: nothing of the batch is told); UNAVAILABLE (the server is
     going away, or can't write its audit or its budgets and resolves nothing meanwhile: try again); INTERNAL.
@@ -119,7 +119,7 @@ class ResolverServiceAsyncStub(ResolverServiceStub):
     For the roles intake, delivery and operator.
 
     Status codes: OK; INVALID_ARGUMENT (bytes that are no GetServerInfoRequest); UNAUTHENTICATED; PERMISSION_DENIED;
-    UNAVAILABLE (the server is going away: try again); INTERNAL.
+    RESOURCE_EXHAUSTED (TOO_MANY_CALLS, as above); UNAVAILABLE (the server is going away: try again); INTERNAL.
     """
 
 class ResolverServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -148,8 +148,8 @@ class ResolverServiceServicer(metaclass=_abc_1.ABCMeta):
         Status codes: OK; INVALID_ARGUMENT (bytes that are no ResolveBatchRequest, or more queries than
         allowed); UNAUTHENTICATED; PERMISSION_DENIED (another role; or a sender that is unknown, or that the caller
         may not act for: which of the two is not told); FAILED_PRECONDITION (the snapshot's register date lies
-        in the future); RESOURCE_EXHAUSTED (a message over the byte limit; or, with a google.rpc.RetryInfo that says when to
-        ask again, a budget of the sender's, which all its callers share, by the reason RATE_EXCEEDED for queries a second,
+        in the future); RESOURCE_EXHAUSTED (a message over the byte limit; more calls under way than a caller may have, by
+        the reason TOO_MANY_CALLS; or, with a google.rpc.RetryInfo that says when to ask again, a budget of the sender's, which all its callers share, by the reason RATE_EXCEEDED for queries a second,
         MISSES_SPENT for distinct queries a Danish day that lead to nobody whom intake may know of, ADDRESSES_SPENT for
         distinct ADDRESS queries a day: nothing of the batch is told); UNAVAILABLE (the server is
         going away, or can't write its audit or its budgets and resolves nothing meanwhile: try again); INTERNAL.
@@ -181,7 +181,7 @@ class ResolverServiceServicer(metaclass=_abc_1.ABCMeta):
         For the roles intake, delivery and operator.
 
         Status codes: OK; INVALID_ARGUMENT (bytes that are no GetServerInfoRequest); UNAUTHENTICATED; PERMISSION_DENIED;
-        UNAVAILABLE (the server is going away: try again); INTERNAL.
+        RESOURCE_EXHAUSTED (TOO_MANY_CALLS, as above); UNAVAILABLE (the server is going away: try again); INTERNAL.
         """
 
 def add_ResolverServiceServicer_to_server(servicer: ResolverServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
