@@ -9,9 +9,10 @@ from audit_nursery import DAY, KEYRING, KEYS, NOON, Clock, chain, crash, faults_
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from resolver_grpc.audit import verify
 from resolver_grpc.audit.naming import End, chain_of_head, head_name, list_chains, list_heads
 from resolver_grpc.audit.sealing import NO_SEAL, seal_line
-from resolver_grpc.audit.verify import verify_folder
+from resolver_grpc.audit.verify import Listener, verify_folder
 
 
 def write_folder(folder, seed):
@@ -57,6 +58,34 @@ def test_it_may_be_verified_while_it_is_written(tmp_path):
     for number in range(5):
         one.append([record(number)])
         assert faults_of(tmp_path) == []
+
+
+@pytest.mark.parametrize("listing", ["list_chains", "list_heads"])
+def test_it_may_be_verified_while_a_file_is_begun(tmp_path, monkeypatch, listing):
+    """Right after either listing of the folder."""
+    one, listed = chain(tmp_path), getattr(verify, listing)
+    one.append([record(1)])
+
+    def list_and_begin(folder):
+        names = listed(folder)
+        chain(tmp_path, worker=2).append([record(2)])
+        return names
+
+    monkeypatch.setattr(verify, listing, list_and_begin)
+    assert faults_of(tmp_path) == []
+
+
+def test_it_may_be_verified_while_a_file_is_not_yet_under_its_name(tmp_path):
+    """Its head is empty when the verifier comes to it, and states its first line when it comes back."""
+    one = chain(tmp_path)
+    one.append([record(1)])
+    (tmp_path / "begun").mkdir()
+    chain(tmp_path / "begun", worker=2)
+    (begun,) = (tmp_path / "begun").glob("*.head")
+    head = tmp_path / begun.name
+    head.touch()
+    listener = Listener(advance=lambda _bytes: head.write_bytes(begun.read_bytes()))
+    assert verify_folder(tmp_path, KEYRING, listener=listener).faults == []
 
 
 def change_a_byte(dice, folder):

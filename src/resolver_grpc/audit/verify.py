@@ -112,15 +112,15 @@ def verify_folder(
     Raises:
         OSError: the folder or a file of it can't be read.
     """
-    # A server may be writing: what its head states by now is in the file by the time that it is read.
-    heads = {chain_of_head(name): read_head(folder / name, keyring) for name in list_heads(folder)}
+    # A server may be writing: a file that is there now has a head, and what that states is in it once it is read.
     names = list_chains(folder)
+    heads = {chain_of_head(name): read_head(folder / name, keyring) for name in list_heads(folder)}
     stated = [*checkpoints, *(head for head in heads.values() if head)]
     chains: dict[str, ChainReading] = {}
     for name in names:
         wanted = {end.sequence for end in stated if end.file == name}
         chains[name] = read_chain(folder / name, keyring, wanted, listener)
-    lost = [*_hold_to_heads(folder, chains, heads), *_hold_to_checkpoints(chains, checkpoints, kept_from)]
+    lost = [*_hold_to_heads(folder, chains, heads, keyring), *_hold_to_checkpoints(chains, checkpoints, kept_from)]
     return Verification(chains, [*lost, *_hold_to_successors(chains, kept_from)])
 
 
@@ -186,7 +186,7 @@ def _fault_of_opening(first: bytes, keyring: Keyring) -> str:
 
 
 def _hold_to_heads(
-    folder: Path, chains: Mapping[str, ChainReading], heads: Mapping[str, End | None]
+    folder: Path, chains: Mapping[str, ChainReading], heads: Mapping[str, End | None], keyring: Keyring
 ) -> Iterable[Fault]:
     for name, chain in chains.items():
         head = heads.get(name)
@@ -194,9 +194,13 @@ def _hold_to_heads(
             _hold_to(chain, head, "its head states")
         else:
             chain.blame(0, "has no head that holds" if name in heads else "has no head: that was removed")
-    for name, head in heads.items():
+    for name in sorted(heads.keys() - chains.keys()):
+        path = folder / head_name(name)
         # One that was begun a moment ago is not looked at yet; of one that never was, the head states its first line.
-        if name in chains or (folder / name).exists() or (folder / head_name(name)).stat().st_size == 0:
+        if path.stat().st_size == 0:
+            continue
+        head = read_head(path, keyring)
+        if (folder / name).exists():
             continue
         if head is None or head.sequence > 0:
             yield Fault(name, 0, "is gone, and its head is still there")
