@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import time
+import threading
 from pathlib import Path
 
 from resolver_grpc.audit.chain import Chain
 from resolver_grpc.audit.record import Record
 from resolver_grpc.audit.sealing import AuditKeys
 from resolver_grpc.audit.verify import Listener, verify_folder
-from resolver_grpc.audit.writer import AuditWriter
+from resolver_grpc.audit.writer import Audience, AuditWriter
 from resolver_grpc.keys import MasterKey
 
 KEY = MasterKey(b"audit" + bytes(27))
@@ -31,6 +31,41 @@ class Clock:
     def __call__(self):
         self.now += 0.000_001
         return self.now
+
+
+class Heard:
+    """What a writer tells its audience.
+
+    Attributes:
+        faults: why writing began to fail; an empty text where it no longer did.
+        news: what the chain told.
+        groups: how many records each write was to hold, and whether it does.
+        noted: set whenever there is something new.
+        is_well: set while writing works.
+    """
+
+    def __init__(self):
+        self.faults, self.news, self.groups = [], [], []
+        self.is_well, self.noted = asyncio.Event(), asyncio.Event()
+        self.is_well.set()
+        self.audience = Audience(self._changed, lambda *news: self.news.append(news), self._wrote)
+
+    async def until(self, condition):
+        while not condition():
+            self.noted.clear()
+            await self.noted.wait()
+
+    def _changed(self, fault):
+        self.faults.append(fault)
+        if fault:
+            self.is_well.clear()
+        else:
+            self.is_well.set()
+        self.noted.set()
+
+    def _wrote(self, records, _seconds, *, is_written):
+        self.groups.append((records, is_written))
+        self.noted.set()
 
 
 def record(number=0, **fields):
@@ -60,8 +95,8 @@ def crash(file):
     file._file.release()
 
 
-def write_until_killed(folder, first, callers, tell):
-    """Writes records for several callers, and tells the number of each that was acknowledged."""
+def write_until_killed(folder, first, callers, tell, begun):
+    """Writes records for several callers, and tells the number of each that was acknowledged; calls ``begun`` first."""
 
     async def call(writer, number):
         while True:
@@ -70,19 +105,26 @@ def write_until_killed(folder, first, callers, tell):
             number += callers
 
     async def run():
-        writer = AuditWriter(chain(folder, clock=time.time), lambda _fault: None)
+        writer = AuditWriter(folder, [KEYS], 1, Heard().audience)
+        begun()
         await asyncio.gather(*(call(writer, first + number) for number in range(callers)))
 
     asyncio.run(run())
 
 
-def program(_how, _when, folder, told, first, callers):
+def program(how, when, folder, told, first, callers):
+    """Is killed ``after`` so many seconds, or so many after it has ``begun`` to write."""
+
+    def begun():
+        if how == "begun":
+            threading.Timer(float(when), die).start()
+
     tell = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    write_until_killed(Path(folder), int(first), int(callers), tell)
+    write_until_killed(Path(folder), int(first), int(callers), tell, begun)
 
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
-    from nursery import serve
+    from nursery import die, serve
 
     serve(program)

@@ -1,233 +1,450 @@
-"""Group commit: who waits for what, and what becomes of those who wait when nothing can be written."""
+"""A worker's side of its audit: who waits for what, and what becomes of those who wait when nothing can be written.
+
+A keeper that is stopped (SIGSTOP) is one whose disk hangs: nothing is written until the test lets it go on.
+"""
 
 import asyncio
+import errno
 import gc
+import json
+import os
+import signal
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
-from audit_nursery import Clock, chain, faults_of, numbers_in, record
+from audit_nursery import KEYS, Heard, faults_of, numbers_in, record
 
-from resolver_grpc.audit import writer as writer_module
-from resolver_grpc.audit.chain import SECONDS_TO_A_CHECKPOINT, News
+from resolver_grpc.audit import keeper_process, writer
+from resolver_grpc.audit.chain import News
+from resolver_grpc.audit.naming import list_chains
 from resolver_grpc.audit.writer import AuditWriter
 from resolver_grpc.errors import AuditError
+from scratch_files import family
 
 
-class Gate:
-    """Lets a writer's syncs through once it is open, and tells how many records each was for."""
+class Kept:
+    """A writer, what it told, and its keeper, which the test may halt and kill."""
 
-    def __init__(self, chain, writer):
-        self.groups = []
-        self.open = asyncio.Event()
-        self._begin, self._sync = chain.begin, writer._syncer.sync
-        chain.begin, writer._syncer.sync = self.begin, self.sync
+    def __init__(self, folder):
+        self.heard = Heard()
+        self.writer = AuditWriter(folder, [KEYS], 1, self.heard.audience)
 
-    def begin(self, records):
-        self.groups.append(len(records))
-        return self._begin(records)
+    @property
+    def process(self):
+        return self.writer._keeper._process
 
-    async def sync(self, file):
-        await self.open.wait()
-        await self._sync(file)
+    def halt(self):
+        """Once this returns the keeper does nothing any more."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+        os.waitpid(self.process.pid, os.WUNTRACED)
+
+    def go_on(self):
+        os.kill(self.process.pid, signal.SIGCONT)
+
+    def kill(self):
+        os.kill(self.process.pid, signal.SIGKILL)
+
+    async def write(self, *numbers):
+        """What came of records that are written at once; None for each that is on the disk."""
+        return await asyncio.gather(*(self.writer.write(record(one)) for one in numbers), return_exceptions=True)
 
 
-async def turn(times=5):
+@asynccontextmanager
+async def kept(folder):
+    """A writer of a folder, which is made, and closed in the end."""
+    folder.mkdir(exist_ok=True)
+    one = Kept(folder)
+    async with asyncio.timeout(60):
+        yield one
+        await one.writer.close()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "audit"
+
+
+def on_loop(work, folder):
+    """Runs work with a writer of a folder; gives what it gives."""
+
+    async def run():
+        async with kept(folder) as one:
+            return await work(one)
+
+    return asyncio.run(run())
+
+
+async def turn(times=20):
     """Lets everything run that can."""
     for _ in range(times):
         await asyncio.sleep(0)
 
 
-def test_nobody_is_told_before_the_record_is_synced(tmp_path):
-    async def run():
-        one = chain(tmp_path)
-        writer = AuditWriter(one, lambda _fault: None)
-        gate = Gate(one, writer)
-        written = writer.write(record(1))
-        await turn(50)
-        assert gate.groups == [1]
+def first_lines(folder):
+    return [json.loads((folder / name).read_bytes().splitlines()[0]) for name in list_chains(folder)]
+
+
+def last_line(folder):
+    return json.loads((folder / list_chains(folder)[-1]).read_bytes().splitlines()[-1])
+
+
+def test_nobody_is_told_before_the_keeper_says_that_the_record_is_synced(folder):
+    async def work(one):
+        one.halt()
+        written = one.writer.write(record(1))
+        await turn()
         assert not written.done()
-        gate.open.set()
+        assert numbers_in(folder) == []
+        one.go_on()
         await written
-        await writer.close()
+        assert numbers_in(folder) == [1]
 
-    asyncio.run(run())
-    assert numbers_in(tmp_path) == [1]
-
-
-def test_batches_that_end_meanwhile_share_the_next_write(tmp_path):
-    async def run():
-        one = chain(tmp_path)
-        writer = AuditWriter(one, lambda _fault: None)
-        gate = Gate(one, writer)
-        first = writer.write(record(0))
-        await turn()
-        others = [writer.write(record(number)) for number in range(1, 65)]
-        await turn()
-        gate.open.set()
-        await asyncio.gather(first, *others)
-        await writer.close()
-        return gate.groups
-
-    assert asyncio.run(run()) == [1, 64]
-    assert numbers_in(tmp_path) == list(range(65))
-    assert faults_of(tmp_path) == []
+    on_loop(work, folder)
 
 
-def test_a_write_waits_a_little_for_batches_that_were_under_way_with_its_own(tmp_path):
-    """Also where the first of them was written meanwhile: the third comes before the second is written."""
+def test_batches_that_end_meanwhile_share_the_next_write(folder):
+    async def work(one):
+        await one.write(0)
+        one.halt()
+        calls = [one.writer.write(record(number)) for number in range(1, 65)]
+        one.go_on()
+        await asyncio.gather(*calls)
+        return one.heard.groups
 
-    async def run():
-        one = chain(tmp_path)
-        writer = AuditWriter(one, lambda _fault: None)
-        gate = Gate(one, writer)
-        gate.open.set()
-        taken_up = [writer.check() for _ in range(3)]
-        await writer.write(record(0), taken_up[0])
-        second = writer.write(record(1), taken_up[1])
-        # A write that didn't wait would have taken it along by then.
-        await turn()
-        await asyncio.gather(second, writer.write(record(2), taken_up[2]))
-        await writer.close()
-        return gate.groups
-
-    assert asyncio.run(run()) == [1, 2]
+    assert on_loop(work, folder) == [(1, True), (64, True)]
+    assert numbers_in(folder) == list(range(65))
+    assert faults_of(folder) == []
 
 
-def test_one_who_asks_for_one_batch_after_the_other_never_waits_for_others(tmp_path, monkeypatch):
-    monkeypatch.setattr(writer_module, "SECONDS_TO_GATHER", 3600)
+def companies(one):
+    """Notes of each record that is sent whether it has company."""
+    noted, encode = [], writer.encode_order
 
-    async def run():
-        writer = AuditWriter(chain(tmp_path), lambda _fault: None)
-        async with asyncio.timeout(30):
-            for number in range(3):
-                await writer.write(record(number), writer.check())
-            await writer.close()
+    def note(record, *, has_company):
+        noted.append(has_company)
+        return encode(record, has_company=has_company)
 
-    asyncio.run(run())
-    assert numbers_in(tmp_path) == [0, 1, 2]
+    return noted, note
 
 
-def test_a_caller_that_has_gone_keeps_nobody_waiting(tmp_path):
-    async def run():
-        one = chain(tmp_path)
-        writer = AuditWriter(one, lambda _fault: None)
-        gate = Gate(one, writer)
-        calls = [writer.write(record(number)) for number in range(3)]
-        await turn()
+def test_a_record_has_company_while_others_are_written_or_were_since_its_batch_was_taken_up(folder, monkeypatch):
+    noted, note = companies(folder)
+    monkeypatch.setattr(writer, "encode_order", note)
+
+    async def work(one):
+        taken_up = [one.writer.check() for _ in range(4)]
+        first = one.writer.write(record(0), taken_up[0])
+        second = one.writer.write(record(1), taken_up[1])
+        await asyncio.gather(first, second)
+        await one.writer.write(record(2), taken_up[2])
+        await one.writer.write(record(3), one.writer.check())
+
+    on_loop(work, folder)
+    assert noted == [False, True, True, False]
+
+
+def test_one_who_asks_for_one_batch_after_the_other_never_has_company(folder, monkeypatch):
+    noted, note = companies(folder)
+    monkeypatch.setattr(writer, "encode_order", note)
+
+    async def work(one):
+        for number in range(3):
+            await one.writer.write(record(number), one.writer.check())
+
+    on_loop(work, folder)
+    assert noted == [False] * 3
+    assert numbers_in(folder) == [0, 1, 2]
+
+
+def test_a_caller_that_has_gone_keeps_nobody_waiting(folder):
+    async def work(one):
+        one.halt()
+        calls = [one.writer.write(record(number)) for number in range(3)]
         calls[1].cancel()
-        gate.open.set()
-        told = await asyncio.gather(*calls, return_exceptions=True)
-        await writer.close()
-        return told
+        one.go_on()
+        return await asyncio.gather(*calls, return_exceptions=True)
 
-    told = asyncio.run(run())
-    assert [type(one) for one in told] == [type(None), asyncio.CancelledError, type(None)]
-    assert numbers_in(tmp_path) == [0, 1, 2]
+    assert [type(one) for one in on_loop(work, folder)] == [type(None), asyncio.CancelledError, type(None)]
+    assert numbers_in(folder) == [0, 1, 2]
 
 
-def test_what_cannot_be_written_is_refused_until_it_can_be(tmp_path):
-    folder = tmp_path / "audit"
-    folder.mkdir()
-    faults = []
+def test_more_than_the_socket_holds_is_kept_and_written_in_order(folder):
+    """The event loop is not held up by a disk that hangs."""
 
-    async def run():
-        writer = AuditWriter(chain(folder), faults.append)
-        await writer.write(record(1))
-        writer.check()
-        folder.rename(tmp_path / "away")
-        told = await asyncio.gather(*(writer.write(record(2)) for _ in range(3)), return_exceptions=True)
+    async def work(one):
+        one.halt()
+        calls = [one.writer.write(record(number)) for number in range(2000)]
+        await turn()
+        assert one.writer._keeper._unsent
+        one.go_on()
+        await asyncio.gather(*calls)
+        assert not one.writer._keeper._unsent
+
+    on_loop(work, folder)
+    (name,) = list_chains(folder)
+    lines = map(json.loads, (folder / name).read_bytes().splitlines())
+    assert [line["change_sequence"] for line in lines if line["type"] == "batch"] == list(range(2000))
+    assert faults_of(folder) == []
+
+
+def test_what_cannot_be_written_is_refused_until_it_can_be(folder):
+    away = folder.with_name("away")
+
+    async def work(one):
+        assert await one.write(1) == [None]
+        one.writer.check()
+        folder.rename(away)
+        told = await one.write(2, 2, 2)
         assert [type(one) for one in told] == [AuditError] * 3
-        assert str(tmp_path) not in str(told[0])
-        assert not writer.is_well
+        assert str(folder) not in str(told[0])
+        assert not one.writer.is_well
         with pytest.raises(AuditError):
-            writer.check()
-        await writer.check_up()
-        assert not writer.is_well
-        (tmp_path / "away").rename(folder)
-        await writer.check_up()
-        assert writer.is_well
-        writer.check()
-        await writer.write(record(3))
-        await writer.close()
+            one.writer.check()
+        away.rename(folder)
+        await one.heard.is_well.wait()
+        assert one.writer.is_well
+        one.writer.check()
+        assert await one.write(3) == [None]
+        return one.heard.faults
 
-    asyncio.run(run())
-    assert faults == ["No such file or directory", ""]
+    assert on_loop(work, folder) == ["No such file or directory", ""]
     assert numbers_in(folder) == [1, 3]
     assert faults_of(folder) == []
 
 
-def test_an_error_that_nobody_foresaw_leaves_nobody_waiting(tmp_path):
-    faults = []
+def test_a_record_that_is_none_is_refused_by_itself(folder):
+    """Whoever asked is not told of a batch that can't be recorded; nobody else's record is taken for it."""
 
-    async def run():
-        writer = AuditWriter(chain(tmp_path), faults.append)
-        with pytest.raises(AuditError):
-            await writer.write(record(counts={(99, 99): 1}))
-        await writer.check_up()
-        await writer.write(record(1))
-        await writer.close()
+    async def work(one):
+        with pytest.raises(ValueError, match="marshal"):
+            one.writer.write(record(sender_id=object()))
+        return await one.write(1)
 
-    asyncio.run(run())
-    assert faults == ["KeyError", ""]
-    assert numbers_in(tmp_path) == [1]
-    assert faults_of(tmp_path) == []
+    assert on_loop(work, folder) == [None]
+    assert numbers_in(folder) == [1]
 
 
-def test_a_quiet_audit_makes_its_checkpoint_all_the_same(tmp_path):
-    clock, told = Clock(), []
-
-    async def run():
-        writer = AuditWriter(chain(tmp_path, clock=clock, told=told), lambda _fault: None)
-        await writer.write(record(1))
-        await writer.check_up()
-        assert told == []
-        clock.now += SECONDS_TO_A_CHECKPOINT
-        await writer.check_up()
-        await writer.check_up()
-        assert [news for news, _ in told] == [News.CHECKPOINT]
-        await writer.close()
-
-    asyncio.run(run())
-    assert faults_of(tmp_path) == []
-
-
-def test_a_failure_that_nobody_waited_for_is_no_news_for_the_log(tmp_path):
+def test_a_failure_that_nobody_waited_for_is_no_news_for_the_log(folder):
     """Whoever asked for the batch may have gone by then; asyncio would write a traceback of its own."""
-    folder, told = tmp_path / "audit", []
-    folder.mkdir()
+    told = []
 
-    async def run():
+    async def work(one):
         asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context))
-        writer = AuditWriter(chain(folder), lambda _fault: None)
-        folder.rename(tmp_path / "away")
-        left = writer.write(record(1))
+        folder.rename(folder.with_name("away"))
+        left = one.writer.write(record(1))
         await asyncio.wait([left])
         del left
         gc.collect()
-        await writer.close()
 
-    asyncio.run(run())
+    on_loop(work, folder)
     assert told == []
 
 
-def test_a_record_that_comes_while_a_checkpoint_is_synced_is_written_after_it(tmp_path):
-    """Two writes at once would go on from the same line."""
-    clock = Clock()
+def test_a_keeper_that_is_killed_takes_nobodys_record_for_written_and_is_replaced(folder):
+    """The next one goes on from where it was."""
+
+    async def work(one):
+        assert await one.write(1) == [None]
+        one.halt()
+        calls = [one.writer.write(record(number)) for number in range(2, 500)]
+        one.kill()
+        told = await asyncio.gather(*calls, return_exceptions=True)
+        assert {type(one) for one in told} == {AuditError}
+        with pytest.raises(AuditError):
+            one.writer.check()
+        # One that passed the check before.
+        assert [type(one) for one in await one.write(501)] == [AuditError]
+        await one.heard.is_well.wait()
+        one.writer.check()
+        assert await one.write(502, 503) == [None, None]
+        return one.heard.faults, one.heard.groups[1]
+
+    assert on_loop(work, folder) == (["the process that writes it has ended", ""], (498, False))
+    assert numbers_in(folder) == [1, 502, 503]
+    assert faults_of(folder) == []
+    former, latter = first_lines(folder)
+    assert [end[:2] for end in latter["continues"]] == [[former["file"], 1]]
+    assert last_line(folder)["type"] == "close"
+
+
+def test_whatever_was_acknowledged_is_there_however_often_the_keeper_is_killed(folder, monkeypatch):
+    """Callers go on writing all the while; each tries again once it can be."""
+    monkeypatch.setattr(writer, "SECONDS_BETWEEN_STARTS", 0)
+    acknowledged, kills = [], 4
+
+    async def call(one, number):
+        while len(acknowledged) < 40 * (kills + 1):
+            await one.heard.is_well.wait()
+            number += 100
+            if await one.write(number) == [None]:
+                acknowledged.append(number)
+                one.heard.noted.set()
+
+    async def work(one):
+        calls = [asyncio.create_task(call(one, number)) for number in range(8)]
+        for kill in range(1, kills + 1):
+            await one.heard.until(lambda kill=kill: len(acknowledged) >= 40 * kill)
+            one.kill()
+            one.heard.is_well.clear()
+            await one.heard.is_well.wait()
+        await asyncio.gather(*calls)
+
+    on_loop(work, folder)
+    written = numbers_in(folder)
+    assert not set(acknowledged) - set(written)
+    assert len(set(written)) == len(written)
+    assert len(list_chains(folder)) == kills + 1
+    assert faults_of(folder) == []
+
+
+def test_a_keeper_that_can_not_begin_is_replaced_until_one_can(folder, monkeypatch):
+    monkeypatch.setattr(writer, "SECONDS_BETWEEN_STARTS", 0)
+    away = folder.with_name("away")
+
+    async def work(one):
+        folder.rename(away)
+        one.kill()
+        await one.heard.until(lambda: "No such file or directory" in one.heard.faults)
+        away.rename(folder)
+        await one.heard.is_well.wait()
+        assert await one.write(1) == [None]
+        return one.heard.faults
+
+    assert on_loop(work, folder) == ["the process that writes it has ended", "No such file or directory", ""]
+    assert faults_of(folder) == []
+
+
+def test_no_more_than_one_keeper_a_second_is_started_and_none_while_the_former_lives(folder, monkeypatch):
+    started = []
+
+    def start():
+        started.append("one")
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    async def work(one):
+        monkeypatch.setattr(one.writer, "_start", start)
+        one.writer._started = -writer.SECONDS_BETWEEN_STARTS
+        one.writer._replace()
+        assert started == []
+        one.kill()
+        one.process.wait()
+        one.writer._started = one.writer._loop.time() + 3600
+        one.writer._replace()
+        assert started == []
+        one.writer._started = -writer.SECONDS_BETWEEN_STARTS
+        one.writer._replace()
+        assert started == ["one"]
+        assert one.heard.faults == ["Resource temporarily unavailable"]
+
+    on_loop(work, folder)
+
+
+def test_a_folder_that_can_not_be_written_is_one_line_and_leaves_no_process(folder):
+    async def run():
+        with pytest.raises(AuditError, match=r"audit: the audit can't be written there \(No such file or directory\);"):
+            Kept(folder)
+        assert list(family(os.getpid())) == before
+
+    before = list(family(os.getpid()))
+    asyncio.run(run())
+
+
+def test_a_keeper_that_dies_before_it_has_begun_is_one_line(folder, monkeypatch):
+    monkeypatch.setattr(keeper_process, "_WORDS", ("/bin/false",))
 
     async def run():
-        one = chain(tmp_path, clock=clock)
-        writer = AuditWriter(one, lambda _fault: None)
-        await writer.write(record(1))
-        clock.now += SECONDS_TO_A_CHECKPOINT
-        gate = Gate(one, writer)
-        checking = asyncio.ensure_future(writer.check_up())
-        await turn()
-        written = writer.write(record(2))
-        await turn()
-        assert gate.groups == [0]
-        gate.open.set()
-        await asyncio.gather(checking, written)
-        await writer.close()
+        with pytest.raises(AuditError, match=r"\(the process that writes it has ended\)"):
+            Kept(folder)
 
     asyncio.run(run())
-    assert numbers_in(tmp_path) == [1, 2]
-    assert faults_of(tmp_path) == []
+
+
+def test_a_program_that_can_not_be_started_is_one_line(folder, monkeypatch):
+    monkeypatch.setattr(keeper_process, "_WORDS", ("/nowhere/python",))
+
+    async def run():
+        with pytest.raises(AuditError, match=r"\(No such file or directory\)"):
+            Kept(folder)
+
+    asyncio.run(run())
+
+
+def test_closing_writes_what_was_begun_and_the_closing_line(folder):
+    async def run():
+        one = Kept(folder)
+        calls = [one.writer.write(record(number)) for number in range(600)]
+        await one.writer.close()
+        assert all(call.done() and not call.exception() for call in calls)
+        assert one.process.returncode is not None
+        return one.heard
+
+    folder.mkdir()
+    heard = asyncio.run(run())
+    assert numbers_in(folder) == list(range(600))
+    assert last_line(folder)["type"] == "close"
+    assert [news for news, _ in heard.news] == [News.CHECKPOINT]
+    assert heard.news[0][1].seal == last_line(folder)["seal"]
+    # That it ended is no news where it was told to.
+    assert heard.faults == []
+
+
+def test_a_disk_that_hangs_holds_no_drain_for_ever(folder, monkeypatch):
+    monkeypatch.setattr(writer, "SECONDS_TO_CLOSE", 0)
+
+    async def run():
+        one = Kept(folder)
+        one.halt()
+        left = one.writer.write(record(1))
+        await one.writer.close()
+        assert isinstance(left.exception(), AuditError)
+        assert one.process.returncode == -signal.SIGKILL
+
+    folder.mkdir()
+    asyncio.run(run())
+    assert numbers_in(folder) == []
+    assert faults_of(folder) == []
+
+
+def test_closing_while_there_is_no_keeper_waits_for_none(folder):
+    async def run():
+        one = Kept(folder)
+        one.kill()
+        await one.heard.until(lambda: one.heard.faults)
+        await one.writer.close()
+        assert len(list_chains(folder)) == 1
+
+    folder.mkdir()
+    asyncio.run(run())
+
+
+def test_a_keeper_outlives_signals_that_are_meant_for_its_worker(folder):
+    """Ctrl-C, and the end of a service: the worker drains first."""
+
+    async def work(one):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            os.kill(one.process.pid, number)
+        assert await one.write(1) == [None]
+        assert os.getsid(one.process.pid) == one.process.pid
+
+    on_loop(work, folder)
+
+
+def test_a_keeper_has_no_files_but_its_own_and_no_secret_that_others_could_read(folder):
+    async def work(one):
+        process = Path(f"/proc/{one.process.pid}")
+        opened = sorted(str(entry.readlink()) for entry in (process / "fd").iterdir())
+        told = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+        return opened, told
+
+    opened, told = on_loop(work, folder)
+    (name,) = list_chains(folder)
+    stem = str(folder / name.removesuffix(".jsonl"))
+    assert [one for one in opened if not one.startswith("socket:")] == ["/dev/null", "/dev/null"] + [
+        stem + suffix for suffix in (".head", ".jsonl")
+    ]
+    assert len(opened) == 5
+    secrets = {
+        form(secret) for secret in (KEYS.lines, KEYS.shipments) for form in (bytes, lambda one: one.hex().encode())
+    }
+    assert not [secret for secret in secrets if secret in told]

@@ -7,11 +7,10 @@ that wait.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from resolver_grpc.audit.chain_file import ChainFile
 from resolver_grpc.audit.naming import End, chain_name, end_of_day, format_time
@@ -36,24 +35,6 @@ class News(StrEnum):
 
 
 Tell = Callable[[News, End], None]
-
-
-class Begun(NamedTuple):
-    """A write that is to be synced.
-
-    Attributes:
-        descriptor: of what is to be synced.
-        file: where it was written.
-        records: how many it holds.
-        now: the instant that it tells.
-        is_checkpoint: whether a checkpoint is among it.
-    """
-
-    descriptor: int
-    file: ChainFile
-    records: int
-    now: float
-    is_checkpoint: bool
 
 
 class Chain:
@@ -91,20 +72,6 @@ class Chain:
     def append(self, records: Sequence[Record]) -> None:
         """Writes records; once it returns they are on the disk.
 
-        Raises:
-            OSError: they couldn't be written; whoever waits for them is to be refused.
-        """
-        begun = self.begin(records)
-        try:
-            os.fdatasync(begun.descriptor)
-        except OSError:
-            self.finish(begun, is_synced=False)
-            raise
-        self.finish(begun, is_synced=True)
-
-    def begin(self, records: Sequence[Record]) -> Begun:
-        """Writes records, which count once ``finish`` is told that they are synced; nothing else is done meanwhile.
-
         Args:
             records: if there are none, a checkpoint is written, which shows whether anything can be.
 
@@ -117,19 +84,10 @@ class Chain:
         bodies = [record_body(record) | common for record in records]
         if is_due := not records or self._is_due(now, len(records)):
             bodies.append(_milestone("checkpoint", file.batches + len(records)) | common)
-        return Begun(file.begin(bodies), file, len(records), now, is_checkpoint=is_due)
-
-    def finish(self, begun: Begun, *, is_synced: bool) -> None:
-        """Takes what was begun for written, or takes it back.
-
-        Raises:
-            OSError: it is written, and its head couldn't be told.
-        """
-        begun.file.finish(is_synced=is_synced)
-        if is_synced:
-            self._unchecked += begun.records
-            if begun.is_checkpoint:
-                self._passed(begun.file, begun.now)
+        file.append(bodies)
+        self._unchecked += len(records)
+        if is_due:
+            self._passed(file, now)
 
     @property
     def is_checkpoint_due(self) -> bool:

@@ -12,22 +12,13 @@ import os
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from resolver_grpc.audit.naming import OPENING_SUFFIX, End, head_name
 from resolver_grpc.audit.record import Body
 from resolver_grpc.audit.sealing import NO_SEAL, seal_line
 
 _MODE: Final = 0o600
-
-
-class _Begun(NamedTuple):
-    """Where a file ends once what was begun is synced: its last line's number and seal, its size, and its records."""
-
-    sequence: int
-    seal: bytes
-    size: int
-    batches: int
 
 
 class ChainFile:
@@ -55,7 +46,6 @@ class ChainFile:
         self._seal = NO_SEAL
         self._size = 0
         self._is_soiled = False
-        self._begun = _Begun(-1, NO_SEAL, 0, 0)
         self.batches = 0
         opened_path = folder / (name + OPENING_SUFFIX)
         with ExitStack() as undone:
@@ -87,23 +77,6 @@ class ChainFile:
         Raises:
             OSError: they couldn't be written, or the head couldn't be told of them.
         """
-        file = self.begin(bodies)
-        try:
-            os.fdatasync(file)
-        except OSError:
-            self.finish(is_synced=False)
-            raise
-        self.finish(is_synced=True)
-
-    def begin(self, bodies: Sequence[Body]) -> int:
-        """Writes lines, which count once ``finish`` is told that they are synced.
-
-        Returns:
-            The descriptor that is to be synced.
-
-        Raises:
-            OSError: they couldn't be written.
-        """
         lines, sequence, seal = [], self._sequence, self._seal
         for body in bodies:
             sequence += 1
@@ -113,26 +86,15 @@ class ChainFile:
         self._is_soiled = True
         try:
             _write_all(self._file, text)
-        except OSError:
-            self.finish(is_synced=False)
-            raise
-        batches = self.batches + sum(body["type"] == "batch" for body in bodies)
-        self._begun = _Begun(sequence, seal, self._size + len(text), batches)
-        return self._file
-
-    def finish(self, *, is_synced: bool) -> None:
-        """Takes what was begun for written, or takes it back.
-
-        Raises:
-            OSError: the head couldn't be told of it.
-        """
-        if is_synced:
-            self._sequence, self._seal, self._size, self.batches = self._begun
+            os.fdatasync(self._file)
             self._is_soiled = False
-            self._state_end()
-            return
-        with suppress(OSError):
-            self._take_back()
+        finally:
+            if self._is_soiled:
+                with suppress(OSError):
+                    self._take_back()
+        self._sequence, self._seal, self._size = sequence, seal, self._size + len(text)
+        self.batches += sum(body["type"] == "batch" for body in bodies)
+        self._state_end()
 
     def is_in_place(self) -> bool:
         """Whether it stands under its name, and holds what was written and nothing else.

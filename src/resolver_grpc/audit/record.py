@@ -7,8 +7,8 @@ told; no name, reference, number, key or handle has a place in it, and a shipmen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from types import MappingProxyType
+from typing import Final, NamedTuple, TypeAlias
 
 from resolver_grpc.model import Reason, Route
 from resolver_grpc.times import format_instant
@@ -19,13 +19,13 @@ Counts: TypeAlias = Mapping[tuple[int, int], int]
 Body: TypeAlias = dict[str, object]
 """What a line of the audit says, by field; values are texts, whole numbers, and tables and lists of such."""
 
+_NONE: Final[Counts] = MappingProxyType({})
 _OUTCOMES: Final[dict[tuple[int, int], str]] = {
     (route, reason): f"{route.name}/{reason.name}" for route in Route for reason in Reason
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One batch, answered or refused as a whole.
 
     Attributes:
@@ -37,9 +37,9 @@ class Record:
         policy_version: the version of the decision table.
         sender_id: the onboarded sender that it asked for; empty where there is none.
         shipment: the keyed hash of the shipment's id, as ``hash_shipment`` makes it.
-        counts: what its queries got.
         targets: how many targets the response holds: persons and organisations that it told of.
         refusal: why the whole batch was refused, as the error's reason; empty where it was answered.
+        counts: what its queries got.
     """
 
     judged: int
@@ -50,9 +50,9 @@ class Record:
     policy_version: int
     sender_id: str = ""
     shipment: str = ""
-    counts: Counts = field(default_factory=dict)
     targets: int = 0
     refusal: str = ""
+    counts: Counts = _NONE
 
 
 def record_body(record: Record) -> Body:

@@ -1,61 +1,95 @@
-"""Group commit: batches that end while others are being synced share the next write.
+"""A worker's side of its audit: who waits for what.
 
-What belongs here: who waits for what. Whoever waits for a record goes on once it is on the disk, or is told that it
-can't be. A sync costs as much as a good part of a batch of 1,000; so where several batches are under way at once it
-waits for their records, too. Nothing here knows how a line looks.
+What belongs here: whoever waits for a record goes on once the keeper says that it is on the disk, or is told that it
+can't be; and a keeper that ends is replaced. The event loop has its own work: for each batch it sends one message, and
+one reply settles all that were written together. Nothing here knows of files, or of how a line looks.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final, Protocol
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
 
-from resolver_grpc.audit.chain import Chain
+from resolver_grpc.audit.chain import News, Tell
+from resolver_grpc.audit.keeper_process import KeeperProcess
+from resolver_grpc.audit.messages import FAREWELL, Begun, Reply, Told, Wrote, encode_order, encode_setup
+from resolver_grpc.audit.naming import End
 from resolver_grpc.audit.record import Record
-from resolver_grpc.audit.syncing import Syncer
+from resolver_grpc.audit.sealing import AuditKeys
 from resolver_grpc.errors import AuditError
 
-SECONDS_TO_GATHER: Final = 0.003
-"""How long a write waits for the records of others."""
+SECONDS_TO_CLOSE: Final = 4.0
+"""How long a drain waits for the last records and the closing line: a worker has five for all after its last call."""
+SECONDS_BETWEEN_STARTS: Final = 1.0
+"""A keeper that ends at once is not started more often; one that has lived for longer is replaced at once."""
 
+_SECONDS_BETWEEN_LOOKS: Final = 0.02
 _SENTENCE: Final = "the audit can't be written, so nothing is resolved until it can be; try again later"
+_ENDED: Final = "the process that writes it has ended"
 
 
-class Wrote(Protocol):
+class NoteWrite(Protocol):
     """Is told of each write."""
 
     def __call__(self, records: int, seconds: float, *, is_written: bool) -> None:
         """Takes how many records it was to hold (none for a mere checkpoint), how long it took, whether it holds."""
 
 
-class AuditWriter:
-    """Writes a chain for many callers at once; used on the event loop alone.
+class Audience(NamedTuple):
+    """Who is told how an audit fares.
 
-    Args:
-        chain: what it writes; nobody else uses it meanwhile.
+    Attributes:
         changed: is called when writing begins to fail, with why, and with an empty text when it no longer does.
+        told: is told of checkpoints, and of what went wrong with files.
         wrote: is called after each write, whatever came of it.
     """
 
-    def __init__(self, chain: Chain, changed: Callable[[str], None], wrote: Wrote | None = None) -> None:
-        self._chain = chain
-        self._changed = changed
-        self._wrote = wrote
-        self._syncer = Syncer()
-        self._waiting: list[tuple[Record, asyncio.Future[None]]] = []
-        self._committing: asyncio.Task[None] | None = None
-        # A checkpoint may be under way when a record comes, and the chain has one end.
-        self._one_at_a_time = asyncio.Lock()
+    changed: Callable[[str], None]
+    told: Tell
+    wrote: NoteWrite
+
+
+class AuditWriter:
+    """Has a chain written for many callers at once; made and used on the event loop alone.
+
+    Args:
+        folder: the audit's folder.
+        keys: what lines are sealed with, then what else former chains may have been sealed with.
+        worker: the number of the worker.
+        audience: who is told how it fares.
+
+    Raises:
+        AuditError: no file can be begun there.
+    """
+
+    def __init__(self, folder: Path, keys: Sequence[AuditKeys], worker: int, audience: Audience) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._setup = encode_setup(folder, worker, keys)
+        self._audience = audience
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._writes = 0
-        self._has_company = False
-        self._fault = ""
+        self._is_kept = True
+        self._is_closing = False
+        self._parted = asyncio.Event()
+        try:
+            self._keeper = self._start()
+            self._fault = self._await_beginning()
+        except OSError as error:
+            self._fault = error.strerror or type(error).__name__
+        if self._fault:
+            raise AuditError(
+                f"{folder}: the audit can't be written there ({self._fault}); make it a folder that this program "
+                "may write to, with room on its disk"
+            )
+        self._keeper.attend(self._hear)
 
     @property
     def is_well(self) -> bool:
-        """Whether the last write succeeded."""
+        """Whether the last write succeeded, and whoever makes the next one is there."""
         return not self._fault
 
     def check(self) -> int:
@@ -81,81 +115,114 @@ class AuditWriter:
         Returns:
             What ends once the record is on the disk, or raises an ``AuditError`` where it can't be written.
         """
-        written = asyncio.get_running_loop().create_future()
         # Whoever asks for one batch after the other takes none up before the one before it is recorded.
-        self._has_company |= bool(self._committing) or taken_up not in {None, self._writes}
-        self._waiting.append((record, written))
-        if not self._committing:
-            self._committing = asyncio.create_task(self._commit_all())
+        has_company = bool(self._waiting) or (taken_up is not None and taken_up != self._writes)
+        order = encode_order(record, has_company=has_company)
+        written = self._loop.create_future()
+        if self._is_kept:
+            self._waiting.append(written)
+            self._keeper.send(order)
+        else:
+            _settle(written, is_written=False)
         return written
 
-    async def check_up(self) -> None:
-        """Looks whether a failed audit can be written again, and makes a checkpoint that is overdue."""
-        if self._committing or (self.is_well and not self._chain.is_checkpoint_due):
-            return
-        await self._write([])
-
     async def close(self) -> None:
-        """Waits for what is being written, and ends the chain."""
-        while self._committing:
-            await asyncio.wait({self._committing})
-        self._syncer.close()
-        # The chain goes on from its last record, if it can't be said that nothing more comes.
-        with suppress(OSError):
-            self._chain.close()
+        """Waits for what is being written, and ends the chain; of a disk that hangs it despairs after a while."""
+        self._is_closing = True
+        if not self._parted.is_set():
+            self._keeper.send(FAREWELL)
+            try:
+                async with asyncio.timeout(SECONDS_TO_CLOSE):
+                    await self._parted.wait()
+            except TimeoutError:
+                self._part()
+        self._keeper.bury()
 
-    async def _commit_all(self) -> None:
-        try:
-            while self._waiting:
-                if self._has_company:
-                    self._has_company = False
-                    await asyncio.sleep(SECONDS_TO_GATHER)
-                group, self._waiting = self._waiting, []
-                records = [record for record, _ in group]
-                is_written = await self._write(records)
-                self._writes += 1
-                for _, written in group:
-                    # Whoever waited may have gone.
-                    if not written.done():
-                        _settle(written, is_written=is_written)
-        finally:
-            self._committing = None
+    def _start(self) -> KeeperProcess:
+        self._started = self._loop.time()
+        return KeeperProcess(self._setup)
 
-    async def _write(self, records: list[Record]) -> bool:
-        """Whether records, or a mere checkpoint, could be written; tells when that changes."""
-        fault, begun = "", time.perf_counter()
-        try:
-            async with self._one_at_a_time:
-                await self._sync(records)
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait are to be told
-            fault = (isinstance(error, OSError) and error.strerror) or type(error).__name__
-        if self._wrote:
-            self._wrote(len(records), time.perf_counter() - begun, is_written=not fault)
+    def _await_beginning(self) -> str:
+        """Waits until the first keeper has begun a chain; tells why it has none, if so."""
+        while reply := self._keeper.await_reply():
+            match reply:
+                case Begun(fault=""):
+                    return ""
+                case Begun():
+                    break
+                case _:
+                    self._hear(reply)
+        self._keeper.part()
+        self._keeper.bury()
+        return reply.fault if isinstance(reply, Begun) else _ENDED
+
+    def _hear(self, reply: Reply | None) -> None:
+        match reply:
+            case Wrote():
+                self._settle_next(reply)
+            case Told(news=news, file=file, sequence=sequence, seal=seal):
+                self._audience.told(News(news), End(file, sequence, seal))
+            case Begun(fault=fault):
+                self._is_kept = not fault
+                self._note(fault)
+            case None:
+                self._lose()
+
+    def _settle_next(self, reply: Wrote) -> None:
+        """Lets those go on whose records were written together, or could not be."""
+        for _ in range(reply.records):
+            _settle(self._waiting.popleft(), is_written=not reply.fault)
+        self._writes += reply.records > 0
+        self._audience.wrote(reply.records, reply.seconds, is_written=not reply.fault)
+        self._note(reply.fault)
+
+    def _lose(self) -> None:
+        """Has another keeper take the place of one that has ended."""
+        self._part()
+        if not self._is_closing:
+            self._note(self._fault or _ENDED)
+            self._loop.call_soon(self._replace)
+
+    def _part(self) -> None:
+        """Lets go of a keeper; nobody will ever know what became of the records that it was sent last."""
+        self._is_kept = False
+        self._parted.set()
+        self._keeper.part()
+        if records := len(self._waiting):
+            self._audience.wrote(records, 0.0, is_written=False)
+        while self._waiting:
+            _settle(self._waiting.popleft(), is_written=False)
+
+    def _replace(self) -> None:
+        if self._is_closing:
+            return
+        # It goes on from the file of the one before it, which has to have let go of that.
+        if self._keeper.has_ended and self._loop.time() >= self._started + SECONDS_BETWEEN_STARTS:
+            try:
+                self._keeper = self._start()
+            except OSError as error:
+                self._note(error.strerror or type(error).__name__)
+            else:
+                self._parted.clear()
+                self._keeper.attend(self._hear)
+                return
+        self._loop.call_later(_SECONDS_BETWEEN_LOOKS, self._replace)
+
+    def _note(self, fault: str) -> None:
         if fault != self._fault:
             self._fault = fault
+            # A log that can't be written is no reason to take the audit for one that can't.
             with suppress(OSError):
-                self._changed(fault)
-        return not fault
-
-    async def _sync(self, records: list[Record]) -> None:
-        """Writes records and waits for the disk.
-
-        Raises:
-            OSError: they are not on the disk, or nobody knows.
-        """
-        begun = self._chain.begin(records)
-        try:
-            await self._syncer.sync(begun.descriptor)
-        except BaseException:
-            self._chain.finish(begun, is_synced=False)
-            raise
-        self._chain.finish(begun, is_synced=True)
+                self._audience.changed(fault)
 
 
 def _settle(written: asyncio.Future[None], *, is_written: bool) -> None:
+    # Whoever waited may have gone.
+    if written.done():
+        return
     if is_written:
         written.set_result(None)
     else:
         written.set_exception(AuditError(_SENTENCE))
-        # Whoever waited may have gone: asyncio is not to write to the log that nobody asked.
+        # Nor is asyncio to write to the log that nobody asked.
         written.exception()

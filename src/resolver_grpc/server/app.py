@@ -113,8 +113,6 @@ class Server:
             watch_health(self._health, self._clock, self._in_service, kept),
             self._metrics.watch(self._in_service, self._clock, self._budgets),
         ]
-        if self._audit:
-            watches.append(self._audit.watch())
         if self._budgets:
             watches.append(self._budgets.watch())
         if self._roster:

@@ -6,22 +6,18 @@ written is the audit package's.
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
-from resolver_grpc.audit.chain import Chain, News
+from resolver_grpc.audit.chain import News
 from resolver_grpc.audit.naming import End
 from resolver_grpc.audit.record import Record
 from resolver_grpc.audit.sealing import AuditKeys
-from resolver_grpc.audit.writer import AuditWriter, Wrote
-from resolver_grpc.errors import AuditError, OverBudgetError, ResolverError
+from resolver_grpc.audit.writer import Audience, AuditWriter, NoteWrite
+from resolver_grpc.errors import OverBudgetError, ResolverError
 from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.keys import MasterKey
 from resolver_grpc.policy import POLICY_VERSION
@@ -29,8 +25,6 @@ from resolver_grpc.server.access import Caller
 from resolver_grpc.server.answer import Answer
 from resolver_grpc.server.plan import Plan
 from resolver_grpc.server.served import Served
-
-SECONDS_BETWEEN_CHECKS: Final = 1.0
 
 
 class Auditing:
@@ -51,15 +45,8 @@ class Auditing:
         self._keys = ring[0]
         self._log = log
         self._changed: Callable[[], None] | None = None
-        self._wrote: Wrote | None = None
-        try:
-            chain = Chain(folder, ring, worker, time.time, self._tell)
-        except OSError as error:
-            raise AuditError(
-                f"{folder}: the audit can't be written there ({error.strerror}); make it a folder that this program "
-                "may write to, with room on its disk"
-            ) from None
-        self._writer = AuditWriter(chain, self._note, self._note_write)
+        self._wrote: NoteWrite | None = None
+        self._writer = AuditWriter(folder, ring, worker, Audience(self._note, self._tell, self._note_write))
 
     @property
     def is_well(self) -> bool:
@@ -70,7 +57,7 @@ class Auditing:
         """Has something called whenever ``is_well`` changes."""
         self._changed = changed
 
-    def on_write(self, wrote: Wrote) -> None:
+    def on_write(self, wrote: NoteWrite) -> None:
         """Has something told of each write."""
         self._wrote = wrote
 
@@ -98,12 +85,15 @@ class Auditing:
             What ends once the answer may leave, or raises an ``AuditError`` where it can't be recorded.
         """
         shipment = self._keys.hash_shipment(answer.sender_id, answer.shipment_id)
-        record = _record(served, judged, caller)
         told = answer.told
-        return self._writer.write(
-            replace(record, sender_id=answer.sender_id, shipment=shipment, counts=told.counts, targets=told.targets),
-            taken_up,
+        record = Record(
+            *_circumstances(served, judged, caller),
+            sender_id=answer.sender_id,
+            shipment=shipment,
+            targets=told.targets,
+            counts=told.counts,
         )
+        return self._writer.write(record, taken_up)
 
     async def record_refusal(self, error: Exception, served: Served, judged: int, caller: Caller) -> None:
         """Records a batch that is refused as a whole; its refusal may leave once this returns.
@@ -122,13 +112,7 @@ class Auditing:
         """
         reason = error.reason if isinstance(error, ResolverError) else ResolverError.reason
         sender_id = error.sender_id if isinstance(error, OverBudgetError) else ""
-        await self._writer.write(replace(_record(served, judged, caller), sender_id=sender_id, refusal=reason))
-
-    async def watch(self) -> None:
-        """Takes a failed audit up again as soon as it can be written, until cancelled."""
-        while True:
-            await asyncio.sleep(SECONDS_BETWEEN_CHECKS)
-            await self._writer.check_up()
+        await self._writer.write(Record(*_circumstances(served, judged, caller), sender_id=sender_id, refusal=reason))
 
     async def close(self) -> None:
         """Says that nothing more comes."""
@@ -165,14 +149,7 @@ def open_audit(plan: Plan, worker: int, log: FilteringBoundLogger) -> Auditing |
     return Auditing(plan.audit, read_key_ring(plan.key_file), worker, log) if plan.audit else None
 
 
-def _record(served: Served, judged: int, caller: Caller) -> Record:
-    """A record of which nothing but the circumstances is known yet."""
+def _circumstances(served: Served, judged: int, caller: Caller) -> tuple[int, str, str, str, int, int]:
+    """What begins a record, whatever its batch came to."""
     manifest = served.snapshot.manifest
-    return Record(
-        judged=judged,
-        caller=caller.name,
-        role=caller.role,
-        snapshot_id=manifest.snapshot_id,
-        change_sequence=manifest.change_sequence,
-        policy_version=POLICY_VERSION,
-    )
+    return judged, caller.name, caller.role.value, manifest.snapshot_id, manifest.change_sequence, POLICY_VERSION
