@@ -18,6 +18,7 @@ from typing import Final
 from resolver_grpc.audit.chain import Chain, News
 from resolver_grpc.audit.messages import (
     LONGEST,
+    LONGEST_SETUP,
     Begun,
     Reply,
     Setup,
@@ -43,7 +44,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     # A worker that is no more wants no reply.
     with socket.socket(fileno=0) as asked, suppress(ConnectionError):
-        if message := asked.recv(LONGEST):
+        if message := asked.recv(LONGEST_SETUP):
             keep(decode_setup(message), asked)
 
 

@@ -15,8 +15,11 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from resolver_grpc.audit.record import Record
 from resolver_grpc.audit.sealing import AuditKeys
 
-LONGEST: Final = 262_144
-"""Bytes that no message reaches; the system refuses to send one that does."""
+LONGEST: Final = 65_536
+"""Bytes that no message but the first reaches. A longer one is cut short and then is none: the keeper ends, and whoever
+waits is refused. Room for more is taken from the system each time, which takes longer than all the rest."""
+LONGEST_SETUP: Final = 262_144
+"""Bytes that the first message doesn't reach; the system refuses to send one that does."""
 
 _FORM: Final = 2
 """The last one of ``marshal`` that doesn't look for objects it has met before, which takes longer than the rest."""
