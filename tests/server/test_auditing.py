@@ -5,12 +5,14 @@ import os
 import signal
 from collections import Counter
 from contextlib import contextmanager
+from pathlib import Path
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from worker_nursery import COMMAND, supervised
 
+from resolver_grpc.audit import writer
 from resolver_grpc.audit.naming import list_chains
 from resolver_grpc.audit.sealing import AuditKeys
 from resolver_grpc.audit.verify import Listener, verify_folder
@@ -18,6 +20,7 @@ from resolver_grpc.model import Kind, QueryRow, Reason, Route
 from resolver_grpc.v1 import resolver_service_pb2 as wire
 from resolver_grpc.v1.query_pb2 import Query
 from resolver_grpc.v1.resolver_service_pb2_grpc import ResolverServiceStub
+from scratch_files import family
 from small_register import ANN, QUERIES, build_register, serving
 
 SHIPMENT = "invoices of November"
@@ -140,6 +143,42 @@ def test_while_nothing_can_be_recorded_nothing_is_resolved(register, audit, capf
     told = [(line["event"], line["level"], line.get("reason")) for line in logged]
     assert ("audit can't be written", "error", "No such file or directory") in told
     assert ("audit written again", "info", None) in told
+
+
+def keeper_of(process):
+    """The keeper of a server's audit."""
+    (keeper,) = [
+        one for one in family(process) if b"resolver_grpc.audit.keeper" in Path(f"/proc/{one}/cmdline").read_bytes()
+    ]
+    return keeper
+
+
+def test_while_there_is_no_keeper_nothing_is_resolved_and_the_next_one_goes_on(register, audit, capfd, monkeypatch):
+    monkeypatch.setattr(writer, "SECONDS_BETWEEN_STARTS", 3600)
+    with audited(register, audit) as channel:
+        stub = ResolverServiceStub(channel)
+        stub.ResolveBatch(request())
+        keeper = keeper_of(os.getpid())
+        os.kill(keeper, signal.SIGSTOP)
+        os.waitpid(keeper, os.WUNTRACED)
+        waiting = [stub.ResolveBatch.future(request()) for _ in range(3)]
+        seen = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service="audit"))
+        assert next(seen).status == health_pb2.HealthCheckResponse.SERVING
+        os.kill(keeper, signal.SIGKILL)
+        assert next(seen).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        with pytest.raises(grpc.RpcError) as error:
+            stub.ResolveBatch(request())
+        assert error.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert [one.code() for one in waiting] == [grpc.StatusCode.UNAVAILABLE] * 3
+        monkeypatch.setattr(writer, "SECONDS_BETWEEN_STARTS", 0)
+        assert next(seen).status == health_pb2.HealthCheckResponse.SERVING
+        stub.ResolveBatch(request())
+    assert len(found_in(audit, register.key)) == 2
+    assert len(list_chains(audit)) == 2
+    logged = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    told = [(line["event"], line.get("reason")) for line in logged]
+    assert ("audit can't be written", "the process that writes it has ended") in told
+    assert ("audit written again", None) in told
 
 
 def test_a_server_logs_the_checkpoints_that_are_to_be_kept_elsewhere(register, audit, capfd):
