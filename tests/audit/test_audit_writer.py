@@ -43,7 +43,7 @@ class Kept:
         os.kill(self.process.pid, signal.SIGCONT)
 
     def kill(self):
-        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.kill()
 
     async def write(self, *numbers):
         """What came of records that are written at once; None for each that is on the disk."""
@@ -55,9 +55,14 @@ async def kept(folder):
     """A writer of a folder, which is made, and closed in the end."""
     folder.mkdir(exist_ok=True)
     one = Kept(folder)
-    async with asyncio.timeout(60):
-        yield one
-        await one.writer.close()
+    try:
+        async with asyncio.timeout(60):
+            yield one
+            await one.writer.close()
+    except BaseException:
+        # A halted keeper would never hear that its worker is gone.
+        one.kill()
+        raise
 
 
 @pytest.fixture

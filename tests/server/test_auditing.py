@@ -161,10 +161,12 @@ def test_while_there_is_no_keeper_nothing_is_resolved_and_the_next_one_goes_on(r
         keeper = keeper_of(os.getpid())
         os.kill(keeper, signal.SIGSTOP)
         os.waitpid(keeper, os.WUNTRACED)
-        waiting = [stub.ResolveBatch.future(request()) for _ in range(3)]
-        seen = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service="audit"))
-        assert next(seen).status == health_pb2.HealthCheckResponse.SERVING
-        os.kill(keeper, signal.SIGKILL)
+        try:
+            waiting = [stub.ResolveBatch.future(request()) for _ in range(3)]
+            seen = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service="audit"))
+            assert next(seen).status == health_pb2.HealthCheckResponse.SERVING
+        finally:
+            os.kill(keeper, signal.SIGKILL)
         assert next(seen).status == health_pb2.HealthCheckResponse.NOT_SERVING
         with pytest.raises(grpc.RpcError) as error:
             stub.ResolveBatch(request())
