@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from base64 import b64encode
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from redaction import know
 from resolver_grpc.build.schema import MAILBOXES, PERSONS, RELATIONS, ROADS
 from resolver_grpc.build.snapshot import Inputs, build_snapshot
 from resolver_grpc.build.tables import TableMeta, write_table
-from resolver_grpc.key_file import create_key_file
+from resolver_grpc.key_file import create_key_file, read_key_ring
 from resolver_grpc.keys import MasterKey
 from resolver_grpc.model import Kind, QueryRow
 from resolver_grpc.server.app import Server
@@ -131,11 +132,15 @@ class BuiltRegister:
     built: object
 
 
-def build_register(folder, **tables):
-    """Builds a snapshot of some tables in a folder."""
-    key = create_key_file(folder / "index.key")
+def build_register(folder, secret=None, **tables):
+    """Builds a snapshot of some tables in a folder, under a random key unless a master key's 32 bytes are given."""
+    key_file = folder / "index.key"
+    if secret:
+        key_file.touch(0o600)
+        key_file.write_bytes(b64encode(secret))
+    key = read_key_ring(key_file).active if secret else create_key_file(key_file)
     built = build_snapshot(write_tables(folder, **tables), folder / "snapshot", key, NOON, quiet)
-    return BuiltRegister(folder / "snapshot", key, folder / "index.key", built)
+    return BuiltRegister(folder / "snapshot", key, key_file, built)
 
 
 @dataclass(frozen=True)
