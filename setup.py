@@ -19,7 +19,7 @@ def kernel(name: str, source: str, *parts: str) -> Extension:
 setup(
     ext_modules=[
         kernel("resolver_grpc._bulk_keys", "src/resolver_grpc/_bulk_keys.pyx"),
-        kernel("resolver_grpc._sketch", "src/resolver_grpc/_sketch.pyx"),
+        kernel("resolver_grpc._budgets", "src/resolver_grpc/_budgets.pyx"),
         kernel(
             "resolver_grpc.fastpath._kernel",
             "src/resolver_grpc/fastpath/_kernel.pyx",

@@ -198,15 +198,19 @@ def test_a_refusal_is_on_record_with_its_sender_and_reason(register, tmp_path):
 
 def test_while_budgets_cannot_be_kept_nothing_is_resolved(register, tmp_path, capfd, way):
     path, away = tmp_path / "budgets", tmp_path / "away"
-    with budgeted(register, path, limited()) as stub:
+    budgets = Budgeting(BudgetFile(path), make_log(), Clock())
+    with serving(register, budgets=budgets) as server, grpc.insecure_channel(server.target) as channel:
+        stub = ResolverServiceStub(channel)
         ask(stub, HIT)
         path.rename(away)
+        budgets.look()
         for _ in range(2):
             with pytest.raises(grpc.RpcError) as error:
                 ask(stub, HIT)
             assert error.value.code() is grpc.StatusCode.UNAVAILABLE
             assert str(tmp_path) not in error.value.details()
         away.rename(path)
+        budgets.look()
         ask(stub, HIT)
     logged = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     told = [(line["event"], line["level"]) for line in logged if "budgets" in line["event"]]
@@ -250,6 +254,7 @@ def test_a_senders_damaged_slot_is_no_reason_to_take_the_server_out(register, tm
             with pytest.raises(grpc.RpcError) as error:
                 ask(stub, HIT)
             assert error.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert str(tmp_path) not in error.value.details()
             budgets.look()
         assert budgets.is_well
         ask(stub, HIT, sender_id="town")

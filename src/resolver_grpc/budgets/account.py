@@ -15,7 +15,8 @@ ACCOUNT_BYTES: Final = 128
 SLOT_BYTES: Final = ACCOUNT_BYTES + 2 * REGISTERS
 """An account, the sketch of its misses, the sketch of its addresses."""
 
-_FORM: Final = struct.Struct("<64sdIdd36x")
+_SENDER_BYTES: Final = 64
+_FORM: Final = struct.Struct(f"<{_SENDER_BYTES}sdIdd36x")
 _CAUTION: Final = 1 + 3 * STANDARD_ERROR
 _BURST_SECONDS: Final = 1.0
 
@@ -36,6 +37,11 @@ class Account(NamedTuple):
     day: int = 0
     misses: float = 0.0
     addresses: float = 0.0
+
+
+def padded(sender_id: str) -> bytes:
+    """A sender's id as its slot begins."""
+    return sender_id.encode().ljust(_SENDER_BYTES, b"\0")
 
 
 def encode_account(account: Account) -> bytes:

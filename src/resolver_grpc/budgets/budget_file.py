@@ -21,7 +21,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from resolver_grpc.budgets.account import ACCOUNT_BYTES, SLOT_BYTES, Account, decode_account, encode_account
+from resolver_grpc.budgets.account import ACCOUNT_BYTES, SLOT_BYTES, Account, decode_account, encode_account, padded
 from resolver_grpc.budgets.sketch import REGISTERS, Registers
 from resolver_grpc.errors import BudgetFileError
 
@@ -50,18 +50,25 @@ class Page:
     Args:
         descriptor: the file's.
         offset: where the slot begins.
+        padded: the sender's id, as it stands there.
         path: where the file lies.
 
     Raises:
         BudgetFileError: the file is damaged or cut off, or can't be read or written, by the block, too.
     """
 
-    __slots__ = ("_descriptor", "_offset", "_path")
+    __slots__ = ("_descriptor", "_offset", "_padded", "_path")
 
-    def __init__(self, descriptor: int, offset: int, path: Path) -> None:
+    def __init__(self, descriptor: int, offset: int, padded: bytes, path: Path) -> None:
         self._descriptor = descriptor
         self._offset = offset
+        self._padded = padded
         self._path = path
+
+    @property
+    def place(self) -> tuple[int, int, bytes]:
+        """The file's descriptor, where the slot begins in it, and the sender's id as it stands there."""
+        return self._descriptor, self._offset, self._padded
 
     def __enter__(self) -> Self:
         try:
@@ -77,7 +84,10 @@ class Page:
 
     def read(self) -> Account:
         """Reads the account."""
-        return decode_account(os.pread(self._descriptor, ACCOUNT_BYTES, self._offset))
+        data = os.pread(self._descriptor, ACCOUNT_BYTES, self._offset)
+        if not data.startswith(self._padded):
+            raise ValueError("another sender's account")
+        return decode_account(data)
 
     def write(self, account: Account) -> None:
         """Writes the account."""
@@ -110,7 +120,7 @@ class BudgetFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._slots: dict[str, int] = {}
+        self._pages: dict[str, Page] = {}
         try:
             self._descriptor = _open(path)
             try:
@@ -145,13 +155,13 @@ class BudgetFile:
         Raises:
             BudgetFileError: the file was damaged or cut off, or can't be read or written.
         """
-        slot = self._slots.get(sender_id)
-        if slot is None:
+        page = self._pages.get(sender_id)
+        if page is None:
             try:
-                slot = self._add(sender_id)
+                page = self._add(sender_id)
             except (OSError, ValueError) as error:
                 raise _named(self._path, error) from None
-        return Page(self._descriptor, _HEAD_BYTES + slot * SLOT_BYTES, self._path)
+        return page
 
     def close(self) -> None:
         """Syncs and closes it.
@@ -166,31 +176,33 @@ class BudgetFile:
         finally:
             os.close(self._descriptor)
 
-    def _add(self, sender_id: str) -> int:
+    def _add(self, sender_id: str) -> Page:
         """The slot of a sender that this process doesn't know: another one may have added it."""
         with self._head_locked():
             self._learn_slots()
-            slot = self._slots.get(sender_id)
-            if slot is None:
-                slot = len(self._slots)
-                if slot >= MOST_SENDERS:
+            page = self._pages.get(sender_id)
+            if page is None:
+                slots = len(self._pages)
+                if slots >= MOST_SENDERS:
                     raise BudgetFileError(f"{self._path}: has room for {MOST_SENDERS:,} senders; {_BEGIN_ANEW}")
+                place = _HEAD_BYTES + slots * SLOT_BYTES
                 blank = encode_account(Account(sender_id)).ljust(SLOT_BYTES, b"\0")
-                _write_all(self._descriptor, blank, _HEAD_BYTES + slot * SLOT_BYTES)
-                _write_all(self._descriptor, _head(slot + 1), 0)
-                self._slots[sender_id] = slot
-        return slot
+                _write_all(self._descriptor, blank, place)
+                _write_all(self._descriptor, _head(slots + 1), 0)
+                page = self._pages[sender_id] = Page(self._descriptor, place, padded(sender_id), self._path)
+        return page
 
     def _learn_slots(self) -> None:
         """Reads the head, and whose the slots are that are not known yet."""
         slots = _read_head(os.pread(self._descriptor, _HEAD.size, 0), self._path)
         if os.fstat(self._descriptor).st_size < _HEAD_BYTES + slots * SLOT_BYTES:
             raise BudgetFileError(f"{self._path}: is cut off; {_BEGIN_ANEW}")
-        for slot in range(len(self._slots), slots):
-            sender_id = Page(self._descriptor, _HEAD_BYTES + slot * SLOT_BYTES, self._path).read().sender_id
-            if sender_id in self._slots:
+        for slot in range(len(self._pages), slots):
+            place = _HEAD_BYTES + slot * SLOT_BYTES
+            sender_id = decode_account(os.pread(self._descriptor, ACCOUNT_BYTES, place)).sender_id
+            if sender_id in self._pages:
                 raise ValueError("a sender has two slots")
-            self._slots[sender_id] = slot
+            self._pages[sender_id] = Page(self._descriptor, place, padded(sender_id), self._path)
 
     @contextmanager
     def _head_locked(self) -> Iterator[None]:

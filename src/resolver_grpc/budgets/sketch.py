@@ -2,8 +2,8 @@
 
 What belongs here: the arithmetic of HyperLogLog. A sketch is an array of registers of one byte; each keeps the longest
 run of zeros among the hashes that fell to it, so that a hash met again changes nothing, and two sketches are joined by
-taking the larger registers. No key can be read out of one. The loops are compiled (``_sketch.pyx``) where that could be
-done at installation, and numpy's elsewhere.
+taking the larger registers. No key can be read out of one. The loops are compiled (``_budgets.pyx``) where that
+could be done at installation, and numpy's elsewhere.
 
 Source: P. Flajolet et al., HyperLogLog (2007); the estimate without a bias at either end is O. Ertl's ("New cardinality
 estimation algorithms for HyperLogLog sketches", 2017, algorithm 6).
@@ -109,6 +109,6 @@ def weigh_by_numpy(registers: Registers) -> tuple[int, float]:
 
 
 try:
-    from resolver_grpc._sketch import mark_keys, weigh
+    from resolver_grpc._budgets import mark_keys, weigh
 except ImportError:  # the package was installed without a C compiler
     mark_keys, weigh = mark_by_numpy, weigh_by_numpy

@@ -147,6 +147,7 @@ class Server:
             self._reload.stop()
         for watch in self._watching:
             watch.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
         await self._health.enter_graceful_shutdown()
         await self._server.stop(GRACE_SECONDS)
         if self._touching:

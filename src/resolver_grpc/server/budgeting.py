@@ -15,8 +15,8 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
-from resolver_grpc.budgets.account import Account
 from resolver_grpc.budgets.budget_file import BudgetFile
+from resolver_grpc.budgets.slots import Used
 from resolver_grpc.budgets.spending import Counting, admit, settle
 from resolver_grpc.errors import BudgetFileError
 from resolver_grpc.model import Limits, Sender
@@ -66,21 +66,21 @@ class Budgeting:
     def admit(self, sender: Sender, queries: int) -> None:
         """Lets a request be resolved; see ``spending.admit``."""
         instant = self._clock()
-        with self._faults:
-            self._check_place()
-            with self._file.page_of(sender.id) as page:
-                account = admit(page, sender, queries, MAX_QUERIES, instant)
-        self._note(account, sender.limits)
+        if self._is_lost:
+            raise BudgetFileError(_UNAVAILABLE)
+        with self._faults, self._file.page_of(sender.id) as page:
+            used = admit(page, sender, queries, MAX_QUERIES, instant)
+        self._note(used, sender.limits)
 
     def settle(self, sender: Sender, counting: Counting) -> None:
         """Counts what a request came to; see ``spending.settle``."""
         instant = self._clock()
         with self._faults, self._file.page_of(sender.id) as page:
-            account = settle(page, sender, counting, instant)
-        self._note(account, sender.limits)
+            used = settle(page, sender, counting, instant)
+        self._note(used, sender.limits)
 
     async def watch(self) -> None:
-        """Looks every second whether the file is still there, also while nobody asks, until cancelled."""
+        """Looks every second whether the file is still there, until cancelled; before each batch it would cost more."""
         while True:
             await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
             self.look()
@@ -116,10 +116,10 @@ class Budgeting:
         with suppress(BudgetFileError):
             self._file.close()
 
-    def _note(self, account: Account, limits: Limits) -> None:
-        if self._day != account.day:
-            self._day, self._share = account.day, 0.0
-        shares = account.misses / limits.daily_misses, account.addresses / limits.daily_addresses
+    def _note(self, used: Used, limits: Limits) -> None:
+        if self._day != used.day:
+            self._day, self._share = used.day, 0.0
+        shares = used.misses / limits.daily_misses, used.addresses / limits.daily_addresses
         self._share = max(self._share, *shares)
 
 
