@@ -8,7 +8,6 @@ import pytest
 
 from colliding_registers import Dice, instants_of, query_of, sender_of, world_of
 from resolver_grpc.build.assemble import assemble, in_order_of_ordinals
-from resolver_grpc.build.cells import Span
 from resolver_grpc.build.entries import Entries
 from resolver_grpc.build.owners import join_owners
 from resolver_grpc.build.population.brute_force import decide
@@ -18,6 +17,7 @@ from resolver_grpc.index.content import content_digest
 from resolver_grpc.index.memory import MemoryIndex
 from resolver_grpc.keys import MasterKey
 from resolver_grpc.resolve import Resolver
+from resolver_grpc.rows.cells import Span
 from resolver_grpc.times import register_window
 
 KEY = MasterKey(b"d" * 32)

@@ -14,7 +14,6 @@ from resolver_grpc.build.assemble import assemble, in_order_of_ordinals
 from resolver_grpc.build.bulk import tables
 from resolver_grpc.build.bulk.drafting import draft_content
 from resolver_grpc.build.bulk.process import in_another_process
-from resolver_grpc.build.cells import Span
 from resolver_grpc.build.entries import Entries
 from resolver_grpc.build.owners import join_owners
 from resolver_grpc.build.report import Stages, count_content
@@ -25,6 +24,7 @@ from resolver_grpc.errors import TableError
 from resolver_grpc.index.content import content_digest
 from resolver_grpc.index.pairs import SpilledPairs
 from resolver_grpc.keys import MasterKey
+from resolver_grpc.rows.cells import Span
 from resolver_grpc.times import register_window
 from small_register import quiet, write_tables
 

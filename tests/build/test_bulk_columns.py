@@ -16,11 +16,11 @@ from resolver_grpc.build.bulk.numbers import UNREADABLE as NO_NUMBER
 from resolver_grpc.build.bulk.numbers import digits_of, number_of, read_cpr_numbers, read_owner_numbers, text_of
 from resolver_grpc.build.bulk.texts import encode, joint
 from resolver_grpc.build.bulk.times import BLANK, UNREADABLE, five_years_later, read_days, read_times
-from resolver_grpc.build.cells import parse_day_cell, parse_owner_number, parse_time_cell
 from resolver_grpc.build.numbers import follow_numbers
 from resolver_grpc.build.parquet_tables import _texts
 from resolver_grpc.canonical.numbers import parse_cpr
 from resolver_grpc.index.layout import ALWAYS, FOREVER
+from resolver_grpc.rows.cells import parse_day_cell, parse_owner_number, parse_time_cell
 from resolver_grpc.times import five_years_after
 
 AROUND = st.sampled_from(["", "", "", " ", "\t", "\n", "\u00a0", "\x1f", "\u200b"])

@@ -9,13 +9,13 @@ from resolver_grpc.build.bulk.entries import number_part, rank
 from resolver_grpc.build.bulk.numbers import number_of
 from resolver_grpc.build.bulk.reach import Reach
 from resolver_grpc.build.bulk.streets import streets_of, taken
-from resolver_grpc.build.cells import Span
-from resolver_grpc.build.persons import Home
 from resolver_grpc.build.roads import Roads
 from resolver_grpc.canonical.address import Address
 from resolver_grpc.index.intervals import Intervals
 from resolver_grpc.keys import IndexKeys
 from resolver_grpc.model import Fact
+from resolver_grpc.rows.cells import Span
+from resolver_grpc.rows.persons import Home
 
 KEYS = IndexKeys(b"k" * 32)
 SPANS = st.builds(Span, st.integers(0, 12), st.integers(0, 12))

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from resolver_grpc.build.bulk.emails import read_emails
 from resolver_grpc.build.bulk.names import read_names
-from resolver_grpc.build.mailboxes import parse_forwarding_address
-from resolver_grpc.build.persons import name_words
 from resolver_grpc.canonical.email import parse_email
+from resolver_grpc.rows.mailboxes import parse_forwarding_address
+from resolver_grpc.rows.persons import name_words
 
 LATIN = "".join(map(chr, range(0xC0, 0x180)))
 SIGNS = ". ' ’ , - ‐ – ; ! / ( \" & _ @ | ~ ` ^ +".split()

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_bulk import TABLES, HeldTable, in_bulk, plainly
 
-from resolver_grpc.build.cells import Span
+from resolver_grpc.rows.cells import Span
 from resolver_grpc.times import register_window
 
 DAY = date(2026, 10, 25)

@@ -5,9 +5,8 @@ from blank_rows import ANN, FIRM, at
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resolver_grpc.build.cells import Span, bounded, is_cpr, parse_owner_number, read, read_days, span_until
-from resolver_grpc.build.rejects import BadRowError
 from resolver_grpc.index.layout import ALWAYS, FOREVER
+from resolver_grpc.rows.cells import BadRowError, Span, bounded, is_cpr, parse_owner_number, read, read_days, span_until
 
 
 def days(first, last):

@@ -5,7 +5,6 @@ from blank_rows import ANN, BO, FIRM, KIM, at, mailbox, person, road, sources_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resolver_grpc.build.cells import Span
 from resolver_grpc.build.entries import Entries, reachable_within
 from resolver_grpc.build.owners import join_owners
 from resolver_grpc.canonical.address_line import parse_address_line
@@ -13,6 +12,7 @@ from resolver_grpc.canonical.kvhx import parse_kvhx
 from resolver_grpc.keys import IndexKeys, KeyKind
 from resolver_grpc.model import Fact, Kind, SenderClass
 from resolver_grpc.policy.reach import condition, reachable
+from resolver_grpc.rows.cells import Span
 
 KEYS = IndexKeys(b"k" * 32)
 WINDOW = Span(at("2026-11-01"), at("2026-11-08"))

@@ -1,11 +1,10 @@
 import pytest
 from blank_rows import ANN, FIRM, at, mailbox, relation
 
-from resolver_grpc.build.cells import WHENEVER
-from resolver_grpc.build.mailboxes import parse_mailbox, parse_relation
-from resolver_grpc.build.rejects import BadRowError
 from resolver_grpc.index.layout import ALWAYS, FOREVER
 from resolver_grpc.model import Fact, Relation
+from resolver_grpc.rows.cells import WHENEVER, BadRowError
+from resolver_grpc.rows.mailboxes import parse_mailbox, parse_relation
 
 ANNS_EMAIL = {"email_address": "Ann@Post.dk"}
 FORWARDS = {"forwarding_address": "Post@Firm.dk"}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resolver_grpc.build.numbers import follow_numbers
-from resolver_grpc.build.persons import REPLACED
+from resolver_grpc.rows.persons import REPLACED
 
 STATUSES = ("01", "03", "20", "30", "50", "60", "70", "80", "90")
 

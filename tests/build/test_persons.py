@@ -1,10 +1,9 @@
 import pytest
 from blank_rows import ANN, BO, at, person
 
-from resolver_grpc.build.cells import WHENEVER
-from resolver_grpc.build.persons import STATUSES, Home, parse_person, parse_protections
-from resolver_grpc.build.rejects import BadRowError
 from resolver_grpc.index.layout import ALWAYS, FOREVER
+from resolver_grpc.rows.cells import WHENEVER, BadRowError
+from resolver_grpc.rows.persons import STATUSES, Home, parse_person, parse_protections
 
 HOME = {
     "municipality_code": "0101",

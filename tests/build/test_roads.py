@@ -3,9 +3,9 @@ from blank_rows import person, road
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resolver_grpc.build.persons import parse_home
-from resolver_grpc.build.rejects import BadRowError
 from resolver_grpc.build.roads import Roads, parse_road
+from resolver_grpc.rows.cells import BadRowError
+from resolver_grpc.rows.persons import parse_home
 
 R1, R2, R3 = ("0101", "0001"), ("0101", "0002"), ("0202", "0001")
 

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from colliding_registers import CPRS, ODD_EMAILS, ODD_NUMBERS, Dice, world_of
-from resolver_grpc.build.cells import Span, parse_owner_number
 from resolver_grpc.build.entries import Entries
 from resolver_grpc.build.owners import join_owners
 from resolver_grpc.build.plain import read_sources
@@ -21,6 +20,7 @@ from resolver_grpc.build.tables import open_table
 from resolver_grpc.canonical.address_line import parse_address_line
 from resolver_grpc.canonical.email import parse_email
 from resolver_grpc.keys import MasterKey
+from resolver_grpc.rows.cells import Span, parse_owner_number
 from resolver_grpc.times import register_window
 from small_register import CLAIM, REGISTER_DATE, mailbox, person, quiet, write_tables
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from resolver_grpc.build.cells import Span
 from resolver_grpc.build.entries import Entries
 from resolver_grpc.build.owners import Owner
 from resolver_grpc.index.content import Content
@@ -15,6 +14,7 @@ from resolver_grpc.index.intervals import Intervals
 from resolver_grpc.index.layout import KEY_BYTES, NUMBER_BYTES, STREET_SHARED, TOWN_TELLS
 from resolver_grpc.index.pairs import HeldPairs
 from resolver_grpc.keys import IndexKeys, KeyKind
+from resolver_grpc.rows.cells import Span
 
 
 def in_order_of_ordinals(owners: list[Owner], keys: IndexKeys) -> list[Owner]:

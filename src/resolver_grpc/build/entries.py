@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from resolver_grpc.build.cells import Span, is_cpr
 from resolver_grpc.build.owners import Facts, Owner
-from resolver_grpc.build.persons import Home
 from resolver_grpc.build.roads import Roads, SharedStreets
 from resolver_grpc.canonical.address import Address
 from resolver_grpc.canonical.kvhx import Kvhx
 from resolver_grpc.keys import IndexKeys, KeyKind
 from resolver_grpc.model import Fact
+from resolver_grpc.rows.cells import Span, is_cpr
+from resolver_grpc.rows.persons import Home
 
 
 def reachable_within(facts: Facts, needed: tuple[Fact, ...], window: Span) -> bool:

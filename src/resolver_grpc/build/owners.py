@@ -10,12 +10,12 @@ from collections import defaultdict
 from dataclasses import dataclass
 from itertools import chain
 
-from resolver_grpc.build.cells import WHENEVER, Span, is_cpr
-from resolver_grpc.build.mailboxes import Mailbox
 from resolver_grpc.build.numbers import Numbers, follow_numbers
-from resolver_grpc.build.persons import LIVING_THERE, OUT_OF_EMAIL, REPLACED, Person
 from resolver_grpc.build.sources import TWICE, Sources
 from resolver_grpc.model import Fact
+from resolver_grpc.rows.cells import WHENEVER, Span, is_cpr
+from resolver_grpc.rows.mailboxes import Mailbox
+from resolver_grpc.rows.persons import LIVING_THERE, OUT_OF_EMAIL, REPLACED, Person
 
 CONTRADICTED = "its number is replaced in two ways, in a circle, or while it is still in use"
 OWNER_OUT = "its owner was rejected"

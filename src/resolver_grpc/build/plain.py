@@ -1,7 +1,7 @@
 """The plain way to a snapshot's content: row by row, one object each, nothing clever.
 
 It is the oracle of the way for a whole country, which is compared with it, and reads for the verifier.
-What a row means is ``persons.py``'s and ``mailboxes.py``'s, who is an owner ``owners.py``'s, which keys lead to one
+What a row means is ``rows``'s, who is an owner ``owners.py``'s, which keys lead to one
 ``entries.py``'s.
 """
 
@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 from resolver_grpc.build.assemble import assemble, in_order_of_ordinals
 from resolver_grpc.build.bulk.drafting import Drafted
-from resolver_grpc.build.cells import Row
 from resolver_grpc.build.entries import Entries
 from resolver_grpc.build.owners import join_owners
 from resolver_grpc.build.report import Progress, Stages
@@ -20,6 +19,7 @@ from resolver_grpc.build.snapshot import Draft, Inputs, manifest_of, open_tables
 from resolver_grpc.build.sources import Sources
 from resolver_grpc.build.tables import OpenTable
 from resolver_grpc.keys import MasterKey
+from resolver_grpc.rows.cells import Row
 
 
 def draft_snapshot(inputs: Inputs, key: MasterKey, build_instant: int, progress: Progress) -> Draft:

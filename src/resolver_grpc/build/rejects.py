@@ -10,15 +10,6 @@ from pathlib import Path
 from resolver_grpc.errors import TableError
 
 
-class BadRowError(ValueError):
-    """A row that can't be taken: the column and what is wrong with it, never the cell's content."""
-
-    def __init__(self, column: str, problem: str) -> None:
-        super().__init__(f"{column} {problem}")
-        self.column = column
-        self.problem = problem
-
-
 @dataclass(frozen=True, slots=True)
 class Reject:
     """A rejected row: its table, its number from 1, and why."""

@@ -9,10 +9,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from resolver_grpc.build.cells import Row, read
-from resolver_grpc.build.persons import Home, street_of
-from resolver_grpc.build.rejects import BadRowError
 from resolver_grpc.canonical.address import parse_postal_code
+from resolver_grpc.rows.cells import BadRowError, Row, read
+from resolver_grpc.rows.persons import Home, street_of
 
 Road = tuple[str, str]
 """Municipality code and road code, four digits each."""

@@ -20,9 +20,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from resolver_grpc.build.cells import Row, parse_owner_number
-from resolver_grpc.build.persons import parse_road_of_home
-from resolver_grpc.build.rejects import BadRowError
 from resolver_grpc.build.report import Progress
 from resolver_grpc.build.roads import Roads
 from resolver_grpc.build.schema import MAILBOXES, PERSONS, RELATIONS, ROADS
@@ -30,6 +27,8 @@ from resolver_grpc.build.sources import Sources, readable
 from resolver_grpc.build.tables import OpenTable
 from resolver_grpc.canonical.email import parse_email
 from resolver_grpc.canonical.numbers import CPR_DIGITS
+from resolver_grpc.rows.cells import BadRowError, Row, parse_owner_number
+from resolver_grpc.rows.persons import parse_road_of_home
 
 Codes: TypeAlias = npt.NDArray[np.int64]
 Flags: TypeAlias = npt.NDArray[np.bool_]

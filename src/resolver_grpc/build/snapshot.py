@@ -12,7 +12,6 @@ from pathlib import Path
 
 from resolver_grpc.build.bulk.drafting import Drafted, draft_content
 from resolver_grpc.build.bulk.process import without_cycles
-from resolver_grpc.build.cells import Span
 from resolver_grpc.build.rejects import Rejects
 from resolver_grpc.build.report import Progress, Stages, count_content, report_of_keys
 from resolver_grpc.build.schema import MAILBOXES, PERSONS, RELATIONS, ROADS
@@ -24,6 +23,7 @@ from resolver_grpc.index.pairs import SpilledPairs
 from resolver_grpc.index.threads import in_threads
 from resolver_grpc.index.writer import write_index
 from resolver_grpc.keys import MasterKey
+from resolver_grpc.rows.cells import Span
 from resolver_grpc.snapshot.files import measure_file
 from resolver_grpc.snapshot.identity import identity_context
 from resolver_grpc.snapshot.manifest import MANIFEST_FILE, Manifest, Source, encode_manifest

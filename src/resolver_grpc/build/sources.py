@@ -10,14 +10,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from resolver_grpc.build.cells import Row, parse_owner_number
-from resolver_grpc.build.mailboxes import Mailbox, RelationRow, parse_mailbox, parse_relation
 from resolver_grpc.build.numbers import Link
-from resolver_grpc.build.persons import Home, Person, parse_person, parse_road_of_home
-from resolver_grpc.build.rejects import BadRowError, Rejects
+from resolver_grpc.build.rejects import Rejects
 from resolver_grpc.build.roads import Roads, parse_nameless_road, parse_road
 from resolver_grpc.canonical.email import parse_email
 from resolver_grpc.canonical.numbers import parse_cpr
+from resolver_grpc.rows.cells import BadRowError, Row, parse_owner_number
+from resolver_grpc.rows.mailboxes import Mailbox, RelationRow, parse_mailbox, parse_relation
+from resolver_grpc.rows.persons import Home, Person, parse_person, parse_road_of_home
 
 TWICE = "its number stands in more than one row"
 _STREETLESS = {"street_name": "", "short_street_name": ""}

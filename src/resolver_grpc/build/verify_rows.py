@@ -16,7 +16,6 @@ from datetime import date
 from itertools import chain
 from typing import NamedTuple
 
-from resolver_grpc.build.cells import Span, is_cpr
 from resolver_grpc.build.entries import Entries
 from resolver_grpc.build.owners import Owner, join_owners
 from resolver_grpc.build.report import Progress
@@ -29,6 +28,7 @@ from resolver_grpc.canonical.kvhx import Kvhx
 from resolver_grpc.errors import SnapshotError, TableError
 from resolver_grpc.index.reader import Index
 from resolver_grpc.keys import IndexKeys, KeyKind
+from resolver_grpc.rows.cells import Span, is_cpr
 from resolver_grpc.snapshot.manifest import Manifest
 from resolver_grpc.snapshot.store import Snapshot
 from resolver_grpc.snapshot.verify import Check

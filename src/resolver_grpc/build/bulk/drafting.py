@@ -14,7 +14,6 @@ from resolver_grpc.build.bulk.numbers import digits_of
 from resolver_grpc.build.bulk.owners import Owners, Tables, join_owners
 from resolver_grpc.build.bulk.reach import Reach
 from resolver_grpc.build.bulk.tables import read_tables
-from resolver_grpc.build.cells import Span
 from resolver_grpc.build.rejects import Rejects
 from resolver_grpc.build.report import Stages
 from resolver_grpc.build.tables import OpenTable
@@ -25,6 +24,7 @@ from resolver_grpc.index.pages import Keys, Ordinals
 from resolver_grpc.index.pairs import SpilledPairs
 from resolver_grpc.index.threads import aside
 from resolver_grpc.keys import IndexKeys, KeyKind
+from resolver_grpc.rows.cells import Span
 
 
 class Drafted(NamedTuple):

@@ -12,12 +12,12 @@ from resolver_grpc.build.bulk.following import NOWHERE, find
 from resolver_grpc.build.bulk.mailboxes import RelationRows
 from resolver_grpc.build.bulk.owners import Contests, Owners, Rows, Tables
 from resolver_grpc.build.bulk.persons import Persons
-from resolver_grpc.build.cells import WHENEVER, Span
-from resolver_grpc.build.persons import LIVING_THERE, OUT_OF_EMAIL
 from resolver_grpc.index.intervals import Intervals
 from resolver_grpc.index.sorting import order_of_numbers
 from resolver_grpc.index.threads import in_threads
 from resolver_grpc.model import Fact
+from resolver_grpc.rows.cells import WHENEVER, Span
+from resolver_grpc.rows.persons import LIVING_THERE, OUT_OF_EMAIL
 
 
 def facts_of(owners: Owners, tables: Tables) -> dict[str, Intervals]:

@@ -1,7 +1,7 @@
 """Where persons live, as columns; and the texts under which their street can be asked for.
 
 Roads are few beside their residents: what a row says of its road is worked out once for each distinct
-combination, by the rules of ``build/persons.py`` and ``build/roads.py``.
+combination, by the rules of ``rows/persons.py`` and ``build/roads.py``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from resolver_grpc.build.bulk.problems import Problems
 from resolver_grpc.build.bulk.reading import read_noting
 from resolver_grpc.build.bulk.texts import Column, Encoded, Flags, Indices, joint
-from resolver_grpc.build.persons import (
+from resolver_grpc.canonical.kvhx import is_real_street
+from resolver_grpc.rows.persons import (
     Home,
     parse_code,
     read_door,
@@ -22,7 +23,6 @@ from resolver_grpc.build.persons import (
     read_street,
     street_of,
 )
-from resolver_grpc.canonical.kvhx import is_real_street
 
 _NO_ROAD_CODE = "0000"
 _NO_ROAD = Home(("", ""), frozenset(), "", "")

@@ -1,4 +1,4 @@
-"""The mailboxes and the relations table as columns; the rules are those of ``build/mailboxes.py``."""
+"""The mailboxes and the relations table as columns; the rules are those of ``rows/mailboxes.py``."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from resolver_grpc.build.bulk.problems import Problems
 from resolver_grpc.build.bulk.reading import read_each
 from resolver_grpc.build.bulk.texts import Column, Encoded, Flags, Indices, joint
 from resolver_grpc.build.bulk.times import Times, five_years_later, read_days, read_times
-from resolver_grpc.build.cells import Span, span_of_days
-from resolver_grpc.build.mailboxes import MAX_SENDER_ID_LENGTH, RELATIONS, parse_forwarding_address
 from resolver_grpc.index.intervals import Intervals
 from resolver_grpc.index.layout import ALWAYS, FOREVER
 from resolver_grpc.model import Fact
+from resolver_grpc.rows.cells import Span, span_of_days
+from resolver_grpc.rows.mailboxes import MAX_SENDER_ID_LENGTH, RELATIONS, parse_forwarding_address
 
 ColumnOf: TypeAlias = Callable[[str], Column]
 Spans: TypeAlias = Intervals

@@ -26,8 +26,8 @@ from resolver_grpc.build.bulk.texts import (
     slices,
     utf8,
 )
-from resolver_grpc.build.persons import name_words
 from resolver_grpc.canonical.names import canonical_name_words
+from resolver_grpc.rows.persons import name_words
 
 _BLANK = 0x20
 # Leading bytes of U+00C0-U+017F, and every byte that continues one.

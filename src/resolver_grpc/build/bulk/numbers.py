@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from resolver_grpc.build.bulk.texts import Column, Utf8, concatenated, encode, read_chunks, some_of, utf8
-from resolver_grpc.build.cells import parse_owner_number
 from resolver_grpc.canonical.numbers import CPR_DIGITS, parse_cpr
+from resolver_grpc.rows.cells import parse_owner_number
 
 Numbers: TypeAlias = npt.NDArray[np.int64]
 

@@ -15,10 +15,8 @@ from resolver_grpc.build.bulk.numbers import UNREADABLE, Numbers, digits_of, tex
 from resolver_grpc.build.bulk.persons import Persons
 from resolver_grpc.build.bulk.streets import Streets
 from resolver_grpc.build.bulk.texts import Flags
-from resolver_grpc.build.cells import WHENEVER, Span
 from resolver_grpc.build.numbers import follow_numbers
 from resolver_grpc.build.owners import CONTRADICTED, OWNER_OUT, STATED_TWICE
-from resolver_grpc.build.persons import REPLACED
 from resolver_grpc.build.roads import SharedStreets
 from resolver_grpc.build.sources import TWICE
 from resolver_grpc.bulk_keys import Part, Texts, bulk_keys
@@ -26,6 +24,8 @@ from resolver_grpc.index.sorting import order_of_keys
 from resolver_grpc.index.threads import aside
 from resolver_grpc.keys import IndexKeys, KeyKind
 from resolver_grpc.model import Fact
+from resolver_grpc.rows.cells import WHENEVER, Span
+from resolver_grpc.rows.persons import REPLACED
 
 Rows: TypeAlias = npt.NDArray[np.int64]
 Contests: TypeAlias = dict[int, list[Span]]

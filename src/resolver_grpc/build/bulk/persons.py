@@ -1,4 +1,4 @@
-"""The persons table as columns; the rules are those of ``build/persons.py``."""
+"""The persons table as columns; the rules are those of ``rows/persons.py``."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from resolver_grpc.build.bulk.numbers import UNREADABLE, Numbers, read_cpr_numbe
 from resolver_grpc.build.bulk.problems import Problems
 from resolver_grpc.build.bulk.reading import read_each
 from resolver_grpc.build.bulk.texts import Column, Encoded, Flags
-from resolver_grpc.build.cells import Span
 from resolver_grpc.build.numbers import Link
-from resolver_grpc.build.persons import STATUSES, parse_protections
 from resolver_grpc.build.sources import TWICE, readable
 from resolver_grpc.canonical.numbers import parse_cpr
+from resolver_grpc.rows.cells import Span
+from resolver_grpc.rows.persons import STATUSES, parse_protections
 
 ColumnOf = Callable[[str], Column]
 """Reads a column of a table by its name."""

@@ -8,10 +8,10 @@ from typing import TypeAlias
 import numpy as np
 
 from resolver_grpc.build.bulk.texts import Flags
-from resolver_grpc.build.cells import Span
 from resolver_grpc.index.intervals import Intervals
 from resolver_grpc.index.pages import Ordinals
 from resolver_grpc.model import Fact
+from resolver_grpc.rows.cells import Span
 
 Facts: TypeAlias = Mapping[str, Intervals]
 

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from resolver_grpc.build.bulk.texts import Flags, Indices
-from resolver_grpc.build.persons import Home
 from resolver_grpc.build.roads import Roads, SharedStreets
 from resolver_grpc.bulk_keys import Part, Texts
+from resolver_grpc.rows.persons import Home
 
 
 @dataclass(frozen=True, eq=False, slots=True)

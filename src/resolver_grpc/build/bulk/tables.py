@@ -16,13 +16,13 @@ from resolver_grpc.build.bulk.persons import Persons, read_persons
 from resolver_grpc.build.bulk.process import in_another_process
 from resolver_grpc.build.bulk.streets import Streets, streets_of
 from resolver_grpc.build.bulk.texts import Column
-from resolver_grpc.build.persons import Home
 from resolver_grpc.build.rejects import Rejects
 from resolver_grpc.build.report import Stages
 from resolver_grpc.build.roads import Roads, SharedStreets
 from resolver_grpc.build.schema import MAILBOXES, PERSONS, RELATIONS, ROADS
 from resolver_grpc.build.sources import Sources
 from resolver_grpc.build.tables import Columns, OpenTable
+from resolver_grpc.rows.persons import Home
 
 Read = TypeVar("Read")
 Advance = Callable[[int], None]

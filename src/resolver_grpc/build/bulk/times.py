@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from resolver_grpc.build.bulk.texts import Column, Encoded, Flags, concatenated, encode, read_chunks, some_of, utf8
-from resolver_grpc.build.cells import parse_day_cell, parse_time_cell
 from resolver_grpc.index.layout import ALWAYS, FOREVER
+from resolver_grpc.rows.cells import parse_day_cell, parse_time_cell
 from resolver_grpc.times import five_years_after
 
 Instants = npt.NDArray[np.int64]

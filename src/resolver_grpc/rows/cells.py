@@ -11,7 +11,6 @@ from datetime import date
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
-from resolver_grpc.build.rejects import BadRowError
 from resolver_grpc.canonical.numbers import CPR_DIGITS, parse_cpr, parse_cvr
 from resolver_grpc.index.layout import ALWAYS, FOREVER
 from resolver_grpc.times import danish_midnight, day_after, parse_day, parse_time
@@ -20,6 +19,15 @@ Row = Mapping[str, str]
 Value = TypeVar("Value")
 
 _MEMORY = 1 << 16
+
+
+class BadRowError(ValueError):
+    """A row that can't be taken: the column and what is wrong with it, never the cell's content."""
+
+    def __init__(self, column: str, problem: str) -> None:
+        super().__init__(f"{column} {problem}")
+        self.column = column
+        self.problem = problem
 
 
 class Span(NamedTuple):

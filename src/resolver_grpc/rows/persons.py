@@ -11,14 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from resolver_grpc.build.cells import WHENEVER, Row, Span, parse_day_cell, read, read_optional, span_of_days
-from resolver_grpc.build.rejects import BadRowError
 from resolver_grpc.canonical.address import parse_door, parse_floor, parse_house_number, parse_postal_code
 from resolver_grpc.canonical.kvhx import is_real_street
 from resolver_grpc.canonical.names import canonical_name_words
 from resolver_grpc.canonical.numbers import parse_cpr
 from resolver_grpc.canonical.street import canonical_street
 from resolver_grpc.canonical.text import UnreadableError
+from resolver_grpc.rows.cells import WHENEVER, BadRowError, Row, Span, parse_day_cell, read, read_optional, span_of_days
 
 STATUSES = frozenset({"01", "03", "05", "07", "20", "30", "50", "60", "70", "80", "90"})
 LIVING_THERE = frozenset({"01", "03", "05", "07"})

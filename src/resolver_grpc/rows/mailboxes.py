@@ -7,8 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from resolver_grpc.build.cells import (
+from resolver_grpc.canonical.email import parse_email
+from resolver_grpc.canonical.text import UnreadableError
+from resolver_grpc.index.layout import ALWAYS, FOREVER, FORWARDING_ADDRESS_BYTES
+from resolver_grpc.model import Fact, Relation
+from resolver_grpc.rows.cells import (
     WHENEVER,
+    BadRowError,
     Row,
     Span,
     bounded,
@@ -20,11 +25,6 @@ from resolver_grpc.build.cells import (
     read_optional,
     span_until,
 )
-from resolver_grpc.build.rejects import BadRowError
-from resolver_grpc.canonical.email import parse_email
-from resolver_grpc.canonical.text import UnreadableError
-from resolver_grpc.index.layout import ALWAYS, FOREVER, FORWARDING_ADDRESS_BYTES
-from resolver_grpc.model import Fact, Relation
 from resolver_grpc.times import five_years_after
 
 RELATIONS = {relation.name: relation for relation in Relation}
