@@ -139,11 +139,12 @@ def parse_protections(text: str) -> tuple[Span, ...]:
 
     One without a first day, unreadable or inverted, holds always (domain rules, section 5, "Time").
     """
-    return tuple(_parse_protection(part) for part in text.split(";")) if text.strip() else ()
+    return tuple(parse_protection(part) for part in text.split(";")) if text.strip() else ()
 
 
 @lru_cache(_MEMORY)
-def _parse_protection(text: str) -> Span:
+def parse_protection(text: str) -> Span:
+    """Reads one interval ``FIRST_DAY/LAST_DAY``; total, as ``parse_protections`` is."""
     first, slash, last = text.strip().partition("/")
     try:
         span = span_of_days(parse_day_cell(first), parse_day_cell(last) if last.strip() else None)
