@@ -1,0 +1,76 @@
+"""What a change bears on beside its owner's facts: whether it fits the owner at all, and what it does to others.
+
+Source of the rules: domain rules, section 5. What is contradictory and would do harm is refused; what is late, told
+twice or meets nothing is harmless and taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from resolver_grpc.changes import events
+from resolver_grpc.changes.events import Change
+from resolver_grpc.changes.owner import is_cancelled
+from resolver_grpc.changes.reasons import ChangeReason
+from resolver_grpc.changes.state import OwnerState
+from resolver_grpc.index.layout import ALWAYS
+from resolver_grpc.model import Fact, Relation
+
+
+def refusal(state: OwnerState | None, change: Change) -> ChangeReason | None:
+    """Why a change can't be taken, beside what is known of its owner; None where it can.
+
+    Of who has no mailbox nothing is kept (section 5, "Data minimisation"), so that only an opening is taken.
+    """
+    event = change.event
+    if isinstance(event, events.MailboxOpened):
+        return None
+    if state is None or Fact.MAILBOX not in state.facts:
+        return ChangeReason.UNKNOWN_OWNER
+    if isinstance(event, events.NumberReplaced):
+        return _of_number(state, change.number, event.current_number)
+    if isinstance(event, events.OptOutCancelled):
+        return _of_cancellation(state, change.instant, event.sender_id)
+    if isinstance(event, events.ForwardingChanged):
+        spans = state.facts.get(Fact.FORWARDING, ())
+        forwards = any(span.start <= change.instant < span.end for span in spans)
+        return None if forwards else ChangeReason.NO_FORWARDING
+    return None
+
+
+def effects(state: OwnerState, change: Change, others: Iterable[str]) -> list[Change]:
+    """What a change does to other owners, as changes of their own, of the same id.
+
+    Args:
+        state: the owner after the change.
+        change: the change.
+        others: the numbers of the other owners that it touches: for an e-mail address those who claim it, for a number
+            that is replaced the current one where it has a mailbox of its own.
+    """
+    event = change.event
+    if isinstance(event, events.EmailVerified | events.EmailClaimed) and state.email_address == event.email_address:
+        # A claim moves when it counts, and never by being made alone: anybody can say that an address is theirs.
+        drop = events.EmailDropped(event.email_address)
+        instants = [span.start for span in state.facts.get(Fact.CLAIM, ()) if span.start < span.end]
+        return [replace(change, number=other, instant=start, event=drop) for start in instants for other in others]
+    if isinstance(event, events.NumberReplaced):
+        # Two mailboxes for one owner: whose letters go where can't be known, and both are out, at once.
+        both = [number for other in others for number in (change.number, other)]
+        return [replace(change, number=number, instant=ALWAYS, event=events.MailboxClosed()) for number in both]
+    return []
+
+
+def _of_number(state: OwnerState, number: str, current: str) -> ChangeReason | None:
+    """Refuses circles and second successors."""
+    is_circle = current in state.old_numbers
+    is_second = number in state.old_numbers and current != state.number
+    return ChangeReason.CONTRADICTORY_NUMBER if is_circle or is_second else None
+
+
+def _of_cancellation(state: OwnerState, instant: int, sender_id: str) -> ChangeReason | None:
+    notices = state.facts.get(Relation.OPTED_OUT.to(sender_id), ())
+    if any(is_cancelled(span.start, instant) for span in notices):
+        return None
+    is_in_force = any(span.start <= instant for span in notices)
+    return ChangeReason.OPT_OUT_IN_FORCE if is_in_force else ChangeReason.NO_OPT_OUT
