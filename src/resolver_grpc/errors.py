@@ -129,6 +129,18 @@ class AddressesSpentError(OverBudgetError):
     reason = "ADDRESSES_SPENT"
 
 
+class ChangeLogError(ResolverError):
+    """A log of changes that can't be read or written, is damaged, or is none."""
+
+    reason = "CHANGE_LOG_UNAVAILABLE"
+
+
+class ChangeIdTakenError(ResolverError):
+    """A change whose id another change has; the metadata hold its position in what was to be appended."""
+
+    reason = "CHANGE_ID_TAKEN"
+
+
 class TableError(ResolverError):
     """An input table that can't be read as what it should be."""
 

@@ -122,6 +122,11 @@ class MasterKey:
         """For the sketches of budgets, 32 bytes."""
         return self._derive("budgets")
 
+    @cached_property
+    def changes_secret(self) -> bytes:
+        """For the log of changes, 32 bytes."""
+        return self._derive("changes")
+
     def _derive(self, use: str) -> bytes:
         """HKDF-SHA256 (RFC 5869) with the use as its label."""
         hkdf = HKDF(algorithm=SHA256(), length=SECRET_BYTES, salt=None, info=f"resolver-grpc/1/{use}".encode())

@@ -18,6 +18,8 @@ from resolver_grpc.errors import (
     AddressesSpentError,
     AuditError,
     BudgetFileError,
+    ChangeIdTakenError,
+    ChangeLogError,
     ConfigurationError,
     KeyFileError,
     MalformedRequestError,
@@ -54,6 +56,9 @@ STATUS_CODES: dict[type[ResolverError], StatusCode] = {
     # Nothing is resolved that can't be accounted for.
     AuditError: StatusCode.UNAVAILABLE,
     BudgetFileError: StatusCode.UNAVAILABLE,
+    # What can't be kept is not acknowledged.
+    ChangeLogError: StatusCode.UNAVAILABLE,
+    ChangeIdTakenError: StatusCode.ALREADY_EXISTS,
     OverBudgetError: StatusCode.RESOURCE_EXHAUSTED,
     RateExceededError: StatusCode.RESOURCE_EXHAUSTED,
     MissesSpentError: StatusCode.RESOURCE_EXHAUSTED,
