@@ -76,9 +76,9 @@ class Entries:
             return None
         home = owner.person.home
         if home.has_road:
-            return self._keys.place(_kvhx(home))
+            return self._keys.place(home.kvhx)
         spellings = sorted(self._roads.spellings(home))
-        return self._keys.place(_text(home, " ".join(spellings), home.town)) if spellings and home.postal_code else None
+        return self._keys.place(home.text(" ".join(spellings), home.town)) if spellings and home.postal_code else None
 
     def road_keys(self) -> Iterator[tuple[bytes, bool]]:
         """The keys that ``keys_of_roads`` makes."""
@@ -97,13 +97,13 @@ class Entries:
         town that tells the road leads to this road alone.
         """
         if home.has_road:
-            yield _kvhx(home)
+            yield home.kvhx
         if not home.postal_code:
             return
         for street in sorted(self._roads.spellings(home)):
-            yield _text(home, street)
+            yield home.text(street)
             for town in self._shared.telling.get((home.postal_code, street, home.road), []):
-                yield _text(home, street, town)
+                yield home.text(street, town)
 
 
 def keys_of_roads(shared: SharedStreets, keys: IndexKeys) -> Iterator[tuple[bytes, bool]]:
@@ -113,11 +113,3 @@ def keys_of_roads(shared: SharedStreets, keys: IndexKeys) -> Iterator[tuple[byte
     for (postal_code, street, _road), towns in sorted(shared.telling.items()):
         for town in towns:
             yield keys.street_with_town(postal_code, street, town), True
-
-
-def _kvhx(home: Home) -> Kvhx:
-    return Kvhx(*home.road, home.house_number, home.floor, home.door)
-
-
-def _text(home: Home, street: str, town: str = "") -> Address:
-    return Address(home.postal_code, street, home.house_number, home.floor, home.door, town)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from resolver_grpc.canonical.address import parse_door, parse_floor, parse_house_number, parse_postal_code
-from resolver_grpc.canonical.kvhx import is_real_street
+from resolver_grpc.canonical.address import Address, parse_door, parse_floor, parse_house_number, parse_postal_code
+from resolver_grpc.canonical.kvhx import Kvhx, is_real_street
 from resolver_grpc.canonical.names import canonical_name_words
 from resolver_grpc.canonical.numbers import parse_cpr
 from resolver_grpc.canonical.street import canonical_street
@@ -57,6 +57,15 @@ class Home:
     def has_key(self) -> bool:
         """Whether it can be addressed at all: a house number, and no road code that names no street."""
         return bool(self.house_number) and is_real_street(self.road[1] or "0000")
+
+    @property
+    def kvhx(self) -> Kvhx:
+        """The address by its codes, of a home that has a road."""
+        return Kvhx(*self.road, self.house_number, self.floor, self.door)
+
+    def text(self, street: str, town: str = "") -> Address:
+        """The address by one spelling of its street, with a supplementary town where it is needed."""
+        return Address(self.postal_code, street, self.house_number, self.floor, self.door, town)
 
 
 @dataclass(frozen=True, slots=True)
