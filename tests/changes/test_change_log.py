@@ -2,6 +2,7 @@
 
 import random
 
+import lmdb
 import pytest
 from change_messages import ANN, EVENTS, FIRM, IDA, OF_FIRMS, message
 from log_nursery import KEY, RING, entry
@@ -163,6 +164,12 @@ def test_a_file_that_is_no_log_is_refused(path, content):
     path.write_bytes(content)
     path.chmod(0o600)
     assert "is no log of changes" in refused(path)
+
+
+def test_a_file_of_lmdb_that_is_no_log_is_refused(path):
+    with lmdb.open(str(path), subdir=False, mode=0o600) as environment, environment.begin(write=True) as writing:
+        writing.put(b"another", b"program")
+    assert "is damaged" in refused(path)
 
 
 def test_a_file_that_others_may_read_is_refused(path):
