@@ -133,9 +133,11 @@ class _RecordReader:
         if not is_digits(stated, 8):
             raise self._refusal(line_number, "the end record 999 has no number of records: get the whole extract")
         if int(stated) != self._records:
+            # What it counts isn't told: in a file whose lines are out of place it is anybody's number.
+            than = "more" if int(stated) > self._records else "fewer"
             raise self._refusal(
                 line_number,
-                f"the end record 999 counts {int(stated)} records between itself and the start, where the file has "
+                f"the end record 999 counts {than} records between itself and the start than the file has, which are "
                 f"{self._records}: get the whole extract",
             )
         self._ended = True
