@@ -11,11 +11,11 @@ from random import Random
 
 import pytest
 from arrow_columns import random_column_of
-from blank_rows import ANN, BO, FIRM, mailbox, person, relation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_bulk import TABLES, HeldTable, in_bulk, plainly
 
+from blank_rows import ANN, BO, FIRM, mailbox, person, relation
 from resolver_grpc.rows.cells import Span
 from resolver_grpc.times import register_window
 

@@ -1,10 +1,10 @@
 from datetime import date, timedelta
 
 import pytest
-from blank_rows import ANN, FIRM, at
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blank_rows import ANN, FIRM, at
 from resolver_grpc.index.layout import ALWAYS, FOREVER
 from resolver_grpc.rows.cells import BadRowError, Span, bounded, is_cpr, parse_owner_number, read, read_days, span_until
 

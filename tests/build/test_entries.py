@@ -1,10 +1,10 @@
 """Which keys lead to an owner: all that may be asked for, and none that can't be reached."""
 
 import pytest
-from blank_rows import ANN, BO, FIRM, KIM, at, mailbox, person, road, sources_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blank_rows import ANN, BO, FIRM, KIM, at, mailbox, person, road, sources_of
 from resolver_grpc.build.entries import Entries, reachable_within
 from resolver_grpc.build.owners import join_owners
 from resolver_grpc.canonical.address_line import parse_address_line

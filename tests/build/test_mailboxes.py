@@ -1,6 +1,6 @@
 import pytest
-from blank_rows import ANN, FIRM, at, mailbox, relation
 
+from blank_rows import ANN, FIRM, at, mailbox, relation
 from resolver_grpc.index.layout import ALWAYS, FOREVER
 from resolver_grpc.model import Fact, Relation
 from resolver_grpc.rows.cells import WHENEVER, BadRowError

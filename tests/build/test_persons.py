@@ -1,6 +1,6 @@
 import pytest
-from blank_rows import ANN, BO, at, person
 
+from blank_rows import ANN, BO, at, person
 from resolver_grpc.index.layout import ALWAYS, FOREVER
 from resolver_grpc.rows.cells import WHENEVER, BadRowError
 from resolver_grpc.rows.persons import STATUSES, Home, parse_person, parse_protections

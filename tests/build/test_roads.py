@@ -1,8 +1,8 @@
 import pytest
-from blank_rows import person, road
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blank_rows import person, road
 from resolver_grpc.build.roads import Roads, parse_road
 from resolver_grpc.rows.cells import BadRowError
 from resolver_grpc.rows.persons import parse_home
