@@ -130,7 +130,7 @@ def test_a_missing_change_is_one_line_and_leaves_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("count", "out", "sentence"),
     [
-        (7, "persons.csv", "counts 7 records"),
+        (7, "persons.csv", "counts more records"),
         (2, "persons.xls", "give the table one of these endings"),
         (2, "nowhere/persons.csv", "No such file or directory"),
     ],
