@@ -96,7 +96,7 @@ def test_any_flipped_byte_is_found(place, flip):
         decode_manifest(bytes(text))
 
 
-@pytest.mark.parametrize("version", [0, 2, 10**9])
+@pytest.mark.parametrize("version", [0, 2, 999])
 def test_another_format_is_refused_before_its_fields_are_read(version):
     with pytest.raises(SnapshotError, match=rf"format {version}, this program reads format 1; build"):
         decode_manifest(json.dumps({"format_version": version, "shards": 4}).encode())
