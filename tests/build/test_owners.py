@@ -1,8 +1,8 @@
 """Who is an owner, and what a bad row does to them; the rows are real, nothing is built."""
 
 import pytest
-from blank_rows import ANN, BO, FIRM, IDA, KIM, LIS, at, mailbox, person, relation, sources_of
 
+from blank_rows import ANN, BO, FIRM, IDA, KIM, LIS, at, mailbox, person, relation, sources_of
 from resolver_grpc.build.owners import CONTRADICTED, OWNER_OUT, STATED_TWICE, join_owners
 from resolver_grpc.build.sources import TWICE
 from resolver_grpc.index.layout import FOREVER
