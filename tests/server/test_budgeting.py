@@ -257,9 +257,16 @@ def test_a_senders_damaged_slot_is_no_reason_to_take_the_server_out(register, tm
             assert str(tmp_path) not in error.value.details()
             budgets.look()
         assert budgets.is_well
+        path.rename(tmp_path / "away")
+        budgets.look()
+        assert not budgets.is_well
+        (tmp_path / "away").rename(path)
+        budgets.look()
+        assert budgets.is_well
         ask(stub, HIT, sender_id="town")
     logged = [json.loads(line)["event"] for line in capfd.readouterr().err.splitlines()]
-    assert [event for event in logged if "budgets" in event] == ["budgets can't be kept", "budgets kept again"]
+    told = ["budgets can't be kept"] * 2 + ["budgets kept again"]
+    assert [event for event in logged if "budgets" in event] == told
 
 
 SENDERS = """

@@ -87,25 +87,17 @@ class Budgeting:
 
     def look(self) -> None:
         """Looks whether the file is still there; tells the log, and whoever asked for it, when that changes."""
-        # What is wrong with a sender's slot isn't mended by the file's being there.
-        if not self._is_lost and self._faults.is_any:
-            return
-        with suppress(BudgetFileError), self._faults:
-            self._check_place()
-
-    def _check_place(self) -> None:
+        was_lost, self._is_lost = self._is_lost, False
         try:
             self._file.check_place()
-        except BudgetFileError:
-            self._note_place(is_lost=True)
-            raise
-        self._note_place(is_lost=False)
-
-    def _note_place(self, *, is_lost: bool) -> None:
-        if is_lost != self._is_lost:
-            self._is_lost = is_lost
-            if self._changed:
-                self._changed()
+        except BudgetFileError as error:
+            self._is_lost = True
+            self._faults.note(error.message)
+        if was_lost and not self._is_lost:
+            # Not otherwise: what is wrong with a sender's slot isn't mended by the file's being there.
+            self._faults.note("")
+        if was_lost != self._is_lost and self._changed:
+            self._changed()
 
     def highest_share(self) -> float:
         """The share of a daily budget that is used up, of the sender who used up most of one while this process saw."""
@@ -132,19 +124,18 @@ class _Faults:
         self._log = log
         self._fault = ""
 
-    @property
-    def is_any(self) -> bool:
-        """Whether there is one."""
-        return bool(self._fault)
+    def note(self, fault: str) -> None:
+        """Takes what is wrong by now; nothing where it is empty."""
+        if fault != self._fault:
+            self._fault = fault
+            self._tell()
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         fault = error.message if isinstance(error, BudgetFileError) else ""
-        if fault != self._fault:
-            self._fault = fault
-            self._tell()
+        self.note(fault)
         if fault:
             # Callers are told nothing of this machine's folders.
             raise BudgetFileError(_UNAVAILABLE) from None
