@@ -12,7 +12,7 @@ PROTOS := $(wildcard protos/resolver_grpc/v1/*.proto)
 RUN := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-quick test test-plain test-kernels fuzz check format format-check lint types imports proto proto-check docs agree defences bench bench-costs bench-guards bench-quick bench-build country clean
+.PHONY: help install demo demo-quick test test-plain test-anew test-kernels fuzz check format format-check lint types imports proto proto-check docs agree defences bench bench-costs bench-guards bench-quick bench-build country clean
 
 help: ## List what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -37,6 +37,9 @@ test: install ## Run the tests
 
 test-plain: install ## Run the tests of the server and of whole answers the plain way
 	RESOLVER_FASTPATH=off $(RUN) -m pytest -n auto tests/server tests/client tests/test_agreement.py tests/test_hot_swap.py
+
+test-anew: install ## Run the property tests with examples drawn anew: to look further than the suite does
+	RESOLVER_EXAMPLES=anew $(RUN) -m pytest -n auto -p no:cacheprovider
 
 # Python's own memory comes from malloc too, so that the sanitizer sees the ends of requests, pages and columns.
 test-kernels: install ## Run the tests of the compiled modules under AddressSanitizer, where gcc has it

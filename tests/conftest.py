@@ -2,9 +2,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from redaction import listening, look_through, take_findings
 from small_register import build_register, serving
+
+# The suite draws the same examples each time, wherever it runs; `make test-anew` looks further.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("anew", derandomize=False, print_blob=True)
+settings.load_profile(os.environ.get("RESOLVER_EXAMPLES", "same"))
 
 
 @pytest.fixture(scope="session", autouse=True)
