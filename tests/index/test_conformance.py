@@ -218,7 +218,7 @@ def test_lmdb_answers_what_memory_answers(content, instants):
             assert index.find(asked) == memory.find(asked)
             assert [index.road(key) for key in asked] == [memory.road(key) for key in asked]
             for ordinal in range(content.owners):
-                for value in ("number", "address_number", "forwarding_address"):
+                for value in ("number", "address_number", "forwarding_address", "spans_of"):
                     assert getattr(index, value)(ordinal) == getattr(memory, value)(ordinal)
             for instant in (time for _, *times in instants for time in times if time != FOREVER):
                 assert_same_facts(index, memory, instant)
@@ -236,6 +236,20 @@ def assert_same_facts(index, memory, instant):
         assert one[name] == other[name]
         for edge in (one.start, one.until - 1):
             assert memory.facts_at(edge)[name] == one[name]
+
+
+def test_the_spans_of_an_owner_are_joined_and_ascending_and_those_that_never_hold_are_left_out(open_index):
+    facts = {
+        "consent": intervals((3, 7, 9), (1, ALWAYS, FOREVER), (3, ALWAYS, 4), (3, 2, 5), (3, 9, FOREVER)),
+        "login": intervals((3, 9, 9), (4, 1, 2)),
+    }
+    index = open_index(make_content(facts=facts))
+    assert index.spans_of(3) == {"consent": ((ALWAYS, 5), (7, FOREVER))}
+    assert index.spans_of(1) == {"consent": ((ALWAYS, FOREVER),)}
+    assert index.spans_of(4) == {"login": ((1, 2),)}
+    assert index.spans_of(0) == {}
+    with pytest.raises(SnapshotError, match="no owner's"):
+        index.spans_of(10)
 
 
 @given(rows=interval_rows(3), instants=interval_rows(3), time=TIMES)

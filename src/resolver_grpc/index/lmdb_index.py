@@ -31,6 +31,7 @@ from resolver_grpc.index.opening import check_all_pages, read_columns, read_fact
 from resolver_grpc.index.pages import check_pages, probe_page
 from resolver_grpc.index.postings import decode_posting
 from resolver_grpc.index.reader import check_ordinal
+from resolver_grpc.index.spans import OwnerSpans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +81,8 @@ class LmdbIndex:
             self._header = read_header(self._file, snapshot_id)
             self._pages = read_pages(self._file, self._header)
             self._checked = bytearray(len(self._pages))
-            self._facts = Facts(read_facts(self._file, self._header))
+            timelines = read_facts(self._file, self._header)
+            self._facts, self._spans = Facts(timelines), OwnerSpans(timelines)
             self._roads = read_roads(self._file)
             columns = read_columns(self._file, self._header, ColumnCipher(columns_key, snapshot_id))
         except BaseException:
@@ -159,6 +161,11 @@ class LmdbIndex:
         self._check_open()
         return self._facts.at(instant)
 
+    def spans_of(self, ordinal: int) -> dict[str, tuple[tuple[int, int], ...]]:
+        """See ``SpannedIndex``."""
+        self._check_owner(ordinal)
+        return self._spans.of(ordinal)
+
     def number(self, ordinal: int) -> str:
         """See ``Index``."""
         self._check_owner(ordinal)
@@ -178,7 +185,7 @@ class LmdbIndex:
         """See ``Index``."""
         # What points into the file goes first: once that is unmapped, reading it would end the process.
         self._pages = []
-        self._facts = Facts({})
+        self._facts, self._spans = Facts({}), OwnerSpans({})
         self._file.close()
 
     def _check_owner(self, ordinal: int) -> None:

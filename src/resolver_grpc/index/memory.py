@@ -74,6 +74,15 @@ class MemoryIndex:
         until = min((time for time in times if time > instant), default=FOREVER)
         return FactSets(start, until, sets)
 
+    def spans_of(self, ordinal: int) -> dict[str, tuple[tuple[int, int], ...]]:
+        """See ``SpannedIndex``."""
+        self._check_owner(ordinal)
+        rows = {
+            name: sorted((start, end) for owner, start, end in fact if owner == ordinal and start < end)
+            for name, fact in self._facts.items()
+        }
+        return {name: _joined(spans) for name, spans in rows.items() if spans}
+
     def number(self, ordinal: int) -> str:
         """See ``Index``."""
         self._check_owner(ordinal)
@@ -100,6 +109,17 @@ class MemoryIndex:
     def _check_open(self) -> None:
         if not self._open:
             raise SnapshotError("The index is closed; open the snapshot again.")
+
+
+def _joined(spans: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Joins spans that overlap or touch; they are sorted by start."""
+    joined = spans[:1]
+    for start, end in spans[1:]:
+        if start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return tuple(joined)
 
 
 def _rows(fact: Intervals | Timeline) -> list[tuple[int, int, int]]:

@@ -97,6 +97,21 @@ class Index(Protocol):
         """Lets go of the file; afterwards nothing more may be asked. Closing twice is fine."""
 
 
+class SpannedIndex(Index, Protocol):
+    """An index that tells of one owner too: what changes are laid over."""
+
+    def spans_of(self, ordinal: int) -> Mapping[str, tuple[tuple[int, int], ...]]:
+        """Tells when each fact holds of an owner.
+
+        Returns:
+            By the names of those facts that hold of the owner at any instant, their spans [start, end) in UTC seconds,
+            ascending, none of which meets the next.
+
+        Raises:
+            SnapshotError: there is no such owner.
+        """
+
+
 def check_instant(instant: int) -> None:
     """Refuses an instant that no fact can state.
 
