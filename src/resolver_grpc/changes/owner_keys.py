@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from resolver_grpc.canonical.address import Address
 from resolver_grpc.canonical.kvhx import Kvhx
 from resolver_grpc.changes.state import OwnerState
-from resolver_grpc.index.layout import ALWAYS
 from resolver_grpc.keys import IndexKeys, KeyKind
 from resolver_grpc.policy.reach import BY_ADDRESS, BY_EMAIL, Condition
-from resolver_grpc.rows.cells import is_cpr
+from resolver_grpc.rows.cells import WHENEVER, Span, is_cpr
 from resolver_grpc.rows.persons import Home
 
 
@@ -24,11 +23,27 @@ def keys_of(state: OwnerState, keys: IndexKeys) -> tuple[bytes, ...]:
     return tuple(dict.fromkeys(_keys_of(state, keys)))
 
 
-def is_reached(state: OwnerState, condition: Condition) -> bool:
-    """Whether an owner fulfils a condition at any instant."""
+def address_key(home: Home | None, keys: IndexKeys) -> bytes | None:
+    """The key that stands for a home, one for all who live there; None where it has none.
+
+    It is the builder's, but where the register gives no codes: there the builder takes the spellings of the table of
+    roads, which no change knows, and all that the own record says stands for the home.
+    """
+    if home is None or not home.has_key:
+        return None
+    if home.has_road:
+        return keys.place(home.kvhx)
+    return (
+        keys.place(home.text(" ".join(sorted(home.streets)), home.town)) if home.streets and home.postal_code else None
+    )
+
+
+def is_reached(state: OwnerState, condition: Condition, window: Span = WHENEVER) -> bool:
+    """Whether an owner fulfils a condition at any instant of a window."""
     facts = (*condition.all_of, *condition.none_of)
     # Nothing changes between two edges.
-    edges = {ALWAYS, *(edge for fact in facts for span in state.facts.get(fact, ()) for edge in span)}
+    told = {edge for fact in facts for span in state.facts.get(fact, ()) for edge in span}
+    edges = {window.start, *(edge for edge in told if window.start < edge < window.end)}
     return any(
         all(_holds(state, fact, edge) for fact in condition.all_of)
         and not any(_holds(state, fact, edge) for fact in condition.none_of)

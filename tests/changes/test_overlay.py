@@ -1,0 +1,332 @@
+"""The overlay: what is resolved over a snapshot and the changes after it is what is resolved over the rows after them."""
+
+from blank_rows import road
+from change_messages import ANN, BO, EVENTS, FIRM, IDA, KIM, OF_FIRMS, person
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from overlay_nursery import SENDERS, Register, handle, queries, resolver_of, told
+
+from resolver_grpc.model import Kind, QueryRow
+
+NUMBERS = [ANN, BO, IDA, KIM, FIRM]
+HOUSES = ["12", "14", "16"]
+NAMES = ["Ann Bo", "Ann Dam", "Bo Dam"]
+EMAILS = ["ann@post.dk", "bo@post.dk"]
+TIMES = [f"2026-10-{day}T{clock}" for day in (23, 24, 25, 26) for clock in ("22:00:00Z", "23:00:00Z", "11:00:00Z")]
+LATER = "2026-11-10"
+
+
+def assert_same(register):
+    """At every second at which anything may change, over the overlay and over the rows exported then."""
+    for instant in register.seconds():
+        built, laid = resolver_of(register.built(instant)), resolver_of(register.index)
+        for sender in SENDERS:
+            asked = list(queries(NUMBERS, HOUSES, NAMES, EMAILS, sender.id))
+            wanted, found = built.resolve(asked, sender, instant), laid.resolve(asked, sender, instant)
+            for query, want, get in zip(asked, wanted, found, strict=True):
+                assert get == want, (instant, told(query))
+
+
+def opened(number):
+    return [("mailbox_opened", number, "2026-01-01", {})]
+
+
+def consented(number, time="2026-02-01", **cells):
+    return [*opened(number), ("address_consent_given", number, time, {"person": person(**cells)})]
+
+
+def claims(number, address, time="2026-02-01"):
+    fields = {"email_address": address}
+    return [("email_verified", number, time, fields), ("email_claimed", number, time, fields)]
+
+
+ANN_AND_BO = [*consented(ANN, full_name="Ann Bo"), *consented(BO, full_name="Bo Dam")]
+
+
+def at(house):
+    return QueryRow("", Kind.ADDRESS, kvhx=f"07511234__{house}_______")
+
+
+def test_without_changes_an_overlay_is_its_snapshot():
+    register = Register(*ANN_AND_BO, *claims(ANN, EMAILS[0]), *opened(FIRM))
+    assert_same(register)
+
+
+def test_a_withdrawn_consent_counts_from_its_second_on_without_a_new_ordinal():
+    register = Register(*ANN_AND_BO)
+    assert register.take("address_consent_withdrawn", ANN, "2026-10-25T10:00:00Z")
+    assert register.ask(at("12"), "2026-10-25T09:59:59Z") == ("DELIVERABLE", [ANN, BO])
+    assert register.ask(at("12"), "2026-10-25T10:00:00Z") == ("DELIVERABLE", [BO])
+    assert register.index.owners == 2
+    assert_same(register)
+
+
+def test_who_moves_away_leaves_those_who_stay_and_joins_those_who_live_there():
+    """The address number of who moves in is that of the snapshot's residents: the query meets one address."""
+    register = Register(*ANN_AND_BO, *consented(IDA, full_name="Ann Dam", house_number="14"))
+    assert register.take("moved", ANN, "2026-10-25T10:00:00Z", person=person(full_name="Ann Bo", house_number="14"))
+    assert register.ask(at("12"), LATER) == ("DELIVERABLE", [BO])
+    assert register.ask(at("14"), LATER) == ("DELIVERABLE", [ANN, IDA])
+    assert_same(register)
+
+
+def test_two_who_move_to_an_empty_home_live_together():
+    register = Register(*ANN_AND_BO)
+    for number, name in ((ANN, "Ann Bo"), (BO, "Bo Dam")):
+        assert register.take("moved", number, "2026-10-25", person=person(full_name=name, house_number="16"))
+    assert register.ask(at("16"), LATER) == ("DELIVERABLE", [ANN, BO])
+    assert register.ask(at("12"), LATER) == ("NOT_FOUND", [])
+    assert_same(register)
+
+
+def test_who_moves_away_and_back_is_found_once():
+    register = Register(*ANN_AND_BO)
+    for time, house in (("2026-10-24", "14"), ("2026-10-26", "12")):
+        register.take("moved", ANN, time, person=person(full_name="Ann Bo", house_number=house))
+    assert register.ask(at("12"), LATER) == ("DELIVERABLE", [ANN, BO])
+    assert register.index.owners == 3
+
+
+def test_who_is_renamed_is_found_by_the_new_name_alone():
+    register = Register(*consented(ANN, full_name="Ann Bo"))
+    assert register.take("renamed", ANN, "2026-10-25", person=person(full_name="Ann Dam"))
+    assert_same(register)
+
+
+def test_who_moves_is_found_by_the_e_mail_address_as_before():
+    register = Register(*consented(ANN, full_name="Ann Bo"), *claims(ANN, EMAILS[0]))
+    assert register.take("moved", ANN, "2026-10-25", person=person(full_name="Ann Bo", house_number="14"))
+    email = QueryRow("", Kind.EMAIL, email_address=EMAILS[0])
+    assert register.ask(email, LATER) == ("DELIVERABLE", [ANN])
+    assert_same(register)
+
+
+def test_who_claims_another_e_mail_address_lives_where_they_did():
+    register = Register(*consented(ANN, full_name="Ann Bo"), *claims(ANN, EMAILS[0]))
+    for name, number, time, fields in claims(ANN, EMAILS[1], "2026-10-25T10:00:00Z"):
+        assert register.take(name, number, time, **fields)
+    assert register.ask(at("12"), LATER) == ("DELIVERABLE", [ANN])
+    assert_same(register)
+
+
+def test_a_claim_moves_from_the_snapshots_owner_at_the_second_at_which_it_counts():
+    register = Register(*ANN_AND_BO, *claims(ANN, EMAILS[0]))
+    email = QueryRow("", Kind.EMAIL, email_address=EMAILS[0])
+    fields = {"email_address": EMAILS[0]}
+    assert register.take("email_claimed", BO, "2026-10-24", **fields)
+    assert register.ask(email, LATER) == ("DELIVERABLE", [ANN])
+    assert register.take("email_verified", BO, "2026-10-25T10:00:00Z", **fields)
+    assert register.ask(email, "2026-10-25T09:59:59Z") == ("DELIVERABLE", [ANN])
+    assert register.ask(email, "2026-10-25T10:00:00Z") == ("DELIVERABLE", [BO])
+    for name, number, time, cells in claims(ANN, EMAILS[0], "2026-10-26"):
+        assert register.take(name, number, time, **cells)
+    assert register.ask(email, LATER) == ("DELIVERABLE", [ANN])
+    assert_same(register)
+
+
+def test_an_address_that_two_of_the_snapshot_claim_stays_contested_until_one_claims_it_anew():
+    """Whose claim the other's drop leaves alone is known to the next build only: until then nobody is reached."""
+    register = Register(*ANN_AND_BO, *claims(ANN, EMAILS[0]), *claims(BO, EMAILS[0]))
+    email = QueryRow("", Kind.EMAIL, email_address=EMAILS[0])
+    assert register.ask(email, LATER)[0] == "AMBIGUOUS_RECIPIENT"
+    assert register.take("email_dropped", BO, "2026-10-24", email_address=EMAILS[0])
+    assert register.ask(email, LATER)[0] == "AMBIGUOUS_RECIPIENT"
+    assert register.ask(email, LATER, index=register.built(register.seconds()[-1])) == ("DELIVERABLE", [ANN])
+    for name, number, time, fields in claims(ANN, EMAILS[0], "2026-10-25"):
+        assert register.take(name, number, time, **fields)
+    assert register.ask(email, LATER) == ("DELIVERABLE", [ANN])
+
+
+def test_old_numbers_lead_to_the_current_one_those_of_the_snapshot_too():
+    register = Register(
+        *consented(ANN), ("number_replaced", ANN, "2026-03-01", {"current_number": IDA}), *claims(IDA, EMAILS[0])
+    )
+    assert register.take("number_replaced", IDA, "2026-10-25", current_number=KIM)
+    for number in (ANN, IDA, KIM):
+        assert register.ask(QueryRow("", Kind.CPR, number=number), LATER) == ("DELIVERABLE", [KIM])
+    assert register.ask(at("12"), LATER) == ("DELIVERABLE", [KIM])
+    assert register.ask(QueryRow("", Kind.EMAIL, email_address=EMAILS[0]), LATER) == ("DELIVERABLE", [KIM])
+
+
+def test_the_snapshots_number_replaced_and_one_that_it_replaced_are_the_same_owner():
+    register = Register(*consented(ANN), ("number_replaced", ANN, "2026-03-01", {"current_number": IDA}))
+    assert register.take("logged_in", ANN, "2026-10-24")
+    elsewhere = person(full_name="Ann Bo", house_number="14")
+    assert register.take("number_replaced", IDA, "2026-10-25", current_number=KIM, person=elsewhere)
+    assert not register.take("number_replaced", KIM, "2026-10-26", current_number=ANN)
+    assert_same(register)
+
+
+def test_two_mailboxes_that_meet_in_one_number_are_both_out():
+    register = Register(*ANN_AND_BO)
+    assert register.take("number_replaced", ANN, "2026-10-25", current_number=BO)
+    for number in (ANN, BO):
+        assert register.ask(QueryRow("", Kind.CPR, number=number), LATER) == ("NOT_FOUND", [])
+    assert register.ask(at("12"), LATER) == ("NOT_FOUND", [])
+
+
+def test_who_is_unknown_to_the_snapshot_is_found_once_the_mailbox_opens():
+    register = Register(*ANN_AND_BO)
+    assert not register.take("address_consent_given", IDA, "2026-10-24", person=person(full_name="Ann Dam"))
+    assert register.take("mailbox_opened", IDA, "2026-10-24T10:00:00Z")
+    assert register.take("address_consent_given", IDA, "2026-10-25", person=person(full_name="Ann Dam"))
+    for name, number, time, fields in claims(IDA, EMAILS[1], "2026-10-26"):
+        assert register.take(name, number, time, **fields)
+    assert register.ask(QueryRow("", Kind.CPR, number=IDA), "2026-10-24T09:59:59Z") == ("NOT_FOUND", [])
+    assert register.ask(QueryRow("", Kind.CPR, number=IDA), "2026-10-24T10:00:00Z") == ("DELIVERABLE", [IDA])
+    assert register.ask(at("12"), LATER) == ("DELIVERABLE", [ANN, BO, IDA])
+    assert_same(register)
+
+
+def test_an_organisations_forwarding_is_the_new_address():
+    forwards = {"forwarding_address": "post@firm.dk", "last_day": ""}
+    register = Register(*opened(FIRM), ("forwarding_set", FIRM, "2026-02-01", forwards))
+    assert register.take("forwarding_changed", FIRM, "2026-10-25", forwarding_address="new@firm.dk")
+    assert_same(register)
+    assert register.take("forwarding_ended", FIRM, "2026-10-26")
+    assert_same(register)
+
+
+def test_what_was_asked_before_a_change_does_not_hold_after_it():
+    register = Register(*ANN_AND_BO)
+    sets = register.index.facts_at(register.seconds()[-1])
+    consented_before = set(sets["consent"])
+    assert register.take("address_consent_withdrawn", ANN, "2026-10-23")
+    assert not sets.hold_at(register.seconds()[-1])
+    assert set(sets["consent"]) == consented_before
+
+
+# Where the overlay can't know what the tables will say it reaches fewer; each of these is kept out of the property below.
+
+
+def test_a_record_told_ahead_that_changes_nothing_leaves_its_owner_nowhere_until_its_day():
+    """The snapshot has neither home nor name: the new record can't be seen to be the former one."""
+    register = Register(*consented(ANN))
+    assert register.take("moved", ANN, "2026-10-25T10:00:00Z", person=person())
+    assert register.ask(at("12"), "2026-10-25T09:59:59Z") == ("NOT_FOUND", [])
+    assert register.ask(at("12"), "2026-10-25T10:00:00Z") == ("DELIVERABLE", [ANN])
+
+
+def test_who_could_not_be_reached_when_the_snapshot_was_built_has_no_keys_until_a_record_comes():
+    register = Register(*ANN_AND_BO, ("mailbox_closed", ANN, "2026-03-01", {}))
+    assert register.take("mailbox_opened", ANN, "2026-10-25")
+    assert register.ask(at("12"), LATER) == ("DELIVERABLE", [BO])
+    assert register.ask(QueryRow("", Kind.CPR, number=ANN), LATER) == ("DELIVERABLE", [ANN])
+    assert register.take("address_consent_given", ANN, "2026-10-26", person=person(full_name="Ann Bo"))
+    assert register.ask(at("12"), LATER) == ("DELIVERABLE", [ANN, BO])
+
+
+def test_a_claim_that_the_snapshot_has_no_key_of_is_forgotten():
+    """Who claims the address afterwards couldn't find it, and it would come back when the mailbox opens again."""
+    register = Register(*ANN_AND_BO, *claims(ANN, EMAILS[0]), ("mailbox_closed", ANN, "2026-03-01", {}))
+    assert register.take("mailbox_opened", ANN, "2026-10-25")
+    by_email = QueryRow("", Kind.HANDLE, handle=handle("town", ANN, Kind.EMAIL))
+    assert register.ask(by_email, LATER) == ("NOT_FOUND", [])
+    assert register.ask(by_email, LATER, index=register.built(register.seconds()[-1])) == ("DELIVERABLE", [ANN])
+
+
+def test_an_address_verified_before_the_snapshot_must_be_verified_again():
+    register = Register(*consented(ANN), ("email_verified", ANN, "2026-02-01", {"email_address": EMAILS[0]}))
+    assert register.take("email_claimed", ANN, "2026-10-25", email_address=EMAILS[0])
+    email = QueryRow("", Kind.EMAIL, email_address=EMAILS[0])
+    assert register.ask(email, LATER) == ("NOT_FOUND", [])
+    assert register.take("email_verified", ANN, "2026-10-26", email_address=EMAILS[0])
+    assert register.ask(email, LATER) == ("DELIVERABLE", [ANN])
+
+
+def test_a_drop_of_any_address_ends_the_claim_that_the_snapshot_has():
+    register = Register(*consented(ANN), *claims(ANN, EMAILS[0]))
+    assert register.take("email_dropped", ANN, "2026-10-25", email_address=EMAILS[1])
+    assert register.ask(QueryRow("", Kind.EMAIL, email_address=EMAILS[0]), LATER) == ("NOT_FOUND", [])
+
+
+def test_a_handle_of_a_number_that_was_replaced_before_does_not_follow_a_mover():
+    """Which of the snapshot's keys is a number nobody knows; the old number alone still leads to the owner."""
+    register = Register(*consented(ANN), ("number_replaced", ANN, "2026-03-01", {"current_number": IDA}))
+    assert register.take("moved", IDA, "2026-10-25", person=person(house_number="14"))
+    by_name = QueryRow("", Kind.HANDLE, handle=handle("town", ANN, Kind.FULL_NAME))
+    assert register.ask(by_name, LATER) == ("NOT_FOUND", [])
+    assert register.ask(QueryRow("", Kind.CPR, number=ANN), LATER) == ("DELIVERABLE", [IDA])
+    assert register.take("logged_in", ANN, "2026-10-26")
+    assert register.ask(by_name, LATER) == ("DELIVERABLE", [IDA])
+
+
+def test_without_the_registers_codes_who_moves_in_makes_the_address_ambiguous():
+    """The snapshot's number of such a home can't be known; by name each is found."""
+    codeless = {"municipality_code": "", "road_code": ""}
+    register = Register(*consented(ANN, full_name="Ann Bo", **codeless), *opened(BO))
+    assert register.take("address_consent_given", BO, "2026-10-25", person=person(full_name="Bo Dam", **codeless))
+    place = {"street_name": "Vestergade", "house_number": "12", "postal_code": "8000"}
+    assert register.ask(QueryRow("", Kind.ADDRESS, **place), LATER) == ("AMBIGUOUS_ADDRESS", [])
+    assert register.ask(QueryRow("", Kind.FULL_NAME, full_name="Bo Dam", **place), LATER) == ("DELIVERABLE", [BO])
+
+
+def test_a_mover_is_not_found_by_a_spelling_that_only_the_table_of_roads_has():
+    register = Register(*consented(ANN), roads=[road("0751", "1234", "Vestre Gade")])
+    place = {"street_name": "Vestre Gade", "postal_code": "8000"}
+    assert register.ask(QueryRow("", Kind.ADDRESS, house_number="12", **place), LATER) == ("DELIVERABLE", [ANN])
+    assert register.take("moved", ANN, "2026-10-25", person=person(house_number="14"))
+    assert register.ask(QueryRow("", Kind.ADDRESS, house_number="14", **place), LATER) == ("NOT_FOUND", [])
+    assert register.ask(at("14"), LATER) == ("DELIVERABLE", [ANN])
+
+
+BASES = [
+    *ANN_AND_BO,
+    *consented(IDA, full_name="Ann Dam", house_number="14"),
+    *opened(FIRM),
+    ("forwarding_set", FIRM, "2026-02-01", {"forwarding_address": "post@firm.dk", "last_day": ""}),
+    *claims(BO, EMAILS[1]),
+]
+"""Everybody who is known to the snapshot can be reached; Kim is unknown to it. Each property leaves some of it out."""
+
+
+def happening(names, **values):
+    """Events of some names at some time, of one of the owners, with some of their fields."""
+
+    def of(name):
+        fields = {field: values[field] for field in EVENTS[name] if field in values}
+        who = st.just(FIRM) if name in OF_FIRMS else st.sampled_from(NUMBERS)
+        return st.tuples(st.just(name), who, st.sampled_from(TIMES), st.fixed_dictionaries(fields))
+
+    return st.sampled_from(sorted(names)).flatmap(of)
+
+
+# Of homes that no snapshot here has: a record that tells the snapshot's own anew is kept out by name above.
+new_homes = st.builds(
+    person,
+    status=st.sampled_from(["01", "01", "01", "20", "90"]),
+    house_number=st.sampled_from(["14", "16"]),
+    full_name=st.sampled_from(["Ann Bo", "Bo Dam"]),
+)
+VALUES = {
+    "person": new_homes,
+    "sender_id": st.sampled_from(["power", "town"]),
+    "last_day": st.sampled_from(["", "2026-10-25", "2026-11-05"]),
+    "forwarding_address": st.sampled_from(["new@firm.dk", "curator@law.dk"]),
+}
+# Claims come verified, and drops are of the address that is claimed: the others are kept out by name above.
+USUAL = EVENTS.keys() - {
+    "email_verified", "email_claimed", "email_dropped", "number_replaced", "mailbox_closed", "exempted"
+}  # fmt: skip
+moves_of_claims = st.tuples(
+    st.just("claims"), st.sampled_from(NUMBERS), st.sampled_from(TIMES), st.sampled_from(EMAILS)
+)
+
+
+def flat(events):
+    """Events in the order of their times, as a source that is never late tells them."""
+    for name, number, time, fields in sorted(events, key=lambda event: event[2]):
+        yield from claims(number, fields, time) if name == "claims" else [(name, number, time, fields)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.sampled_from([ANN, BO, IDA, FIRM]), unique=True),
+    st.lists(happening(USUAL, **VALUES) | moves_of_claims, max_size=8),
+)
+def test_over_the_overlay_is_resolved_what_is_over_the_rows_after_the_changes(numbers, events):
+    """All kinds, for private and public senders, at the second before, at and after each change."""
+    register = Register(*[event for event in BASES if event[1] in numbers])
+    for name, number, time, fields in flat(events):
+        register.take(name, number, time, **fields)
+    assert_same(register)
