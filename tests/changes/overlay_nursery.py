@@ -6,6 +6,8 @@ from functools import cache
 from types import SimpleNamespace
 
 from change_messages import message
+from rows_model import RowsModel
+
 from resolver_grpc.build.assemble import assemble, in_order_of_ordinals
 from resolver_grpc.build.entries import Entries
 from resolver_grpc.build.owners import join_owners
@@ -25,7 +27,6 @@ from resolver_grpc.model import Kind, QueryRow, Role
 from resolver_grpc.resolve import Resolver
 from resolver_grpc.rows.cells import Span
 from resolver_grpc.times import parse_time
-from rows_model import RowsModel
 from small_register import KNOWN_SENDERS
 
 KEY = MasterKey(b"overlay" + bytes(25))
