@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 from resolver_grpc.audit.chain import Chain
@@ -100,7 +101,7 @@ def write_until_killed(folder, first, callers, tell, begun):
 
     async def call(writer, number):
         while True:
-            await writer.write(record(number))
+            await writer.write(partial(record, number))
             os.write(tell, b"%d\n" % number)
             number += callers
 

@@ -12,7 +12,7 @@ from audit_nursery import KEYS, Clock, faults_of, numbers_in, record
 
 from resolver_grpc.audit import keeper as keeper_module
 from resolver_grpc.audit.chain import SECONDS_TO_A_CHECKPOINT, News
-from resolver_grpc.audit.keeper import SECONDS_TO_GATHER, Keeper, keep
+from resolver_grpc.audit.keeper import Keeper, keep
 from resolver_grpc.audit.messages import (
     FAREWELL,
     LONGEST,
@@ -22,6 +22,7 @@ from resolver_grpc.audit.messages import (
     Wrote,
     decode_reply,
     encode_order,
+    encode_record,
 )
 from resolver_grpc.audit.naming import list_chains
 
@@ -29,15 +30,13 @@ from resolver_grpc.audit.naming import list_chains
 class Worker:
     """A worker's end of the socket, and the keeper that is at the other."""
 
-    def __init__(self, folder, clock=None, pause=None):
-        self.folder, self.clock = folder, clock or Clock()
-        self.pause = pause or (lambda _seconds: None)
+    def __init__(self, folder):
+        self.folder, self.clock = folder, Clock()
         self.asking, self.asked = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.folder.mkdir(exist_ok=True)
 
-    def send(self, *numbers, has_company=False, **fields):
-        for number in numbers:
-            self.asking.send(encode_order(record(number, **fields), has_company=has_company))
+    def send(self, *numbers, **fields):
+        self.asking.send(encode_order([encode_record(record(number, **fields)) for number in numbers]))
 
     def replies(self):
         """All that was replied since it was last asked for."""
@@ -55,7 +54,7 @@ class Worker:
         return [reply.news for reply in self.replies() if isinstance(reply, Told)]
 
     def keep(self):
-        keep(Setup(self.folder, 1, [KEYS]), self.asked, self.clock, self.pause)
+        keep(Setup(self.folder, 1, [KEYS]), self.asked, self.clock)
 
     def last_line(self):
         (name,) = list_chains(self.folder)
@@ -131,40 +130,14 @@ def test_it_replies_once_the_records_are_synced(worker, turns, monkeypatch):
 def test_records_that_came_meanwhile_share_the_next_write_in_order(worker, turns):
     worker.send(0)
     turns.take_turn()
-    worker.send(*range(1, 65), has_company=True)
+    worker.send(*range(1, 33))
+    worker.send(*range(33, 65))
     turns.take_turn()
     assert worker.groups() == [(1, ""), (64, "")]
     (name,) = list_chains(worker.folder)
     lines = map(json.loads, (worker.folder / name).read_bytes().splitlines()[1:])
     assert [line["change_sequence"] for line in lines] == list(range(65))
     assert faults_of(worker.folder) == []
-
-
-def test_a_write_waits_a_little_for_records_that_have_company(tmp_path):
-    """What comes while it waits is taken along; the wait is not begun anew for it."""
-    pauses = []
-
-    def pause(seconds):
-        pauses.append(seconds)
-        worker.send(3, 4, has_company=True)
-        worker.asking.send(FAREWELL)
-
-    worker = Worker(tmp_path / "audit", pause=pause)
-    worker.send(1)
-    worker.send(2, has_company=True)
-    worker.keep()
-    assert worker.groups() == [(4, "")]
-    assert pauses == [SECONDS_TO_GATHER]
-    worker.close()
-
-
-def test_records_without_company_are_written_at_once(tmp_path):
-    worker = Worker(tmp_path / "audit", pause=pytest.fail)
-    worker.send(1)
-    worker.asking.send(FAREWELL)
-    worker.keep()
-    assert worker.groups() == [(1, "")]
-    worker.close()
 
 
 def test_what_cannot_be_written_is_told_with_the_systems_reason_and_tried_again(worker, turns):
@@ -242,7 +215,7 @@ def test_a_worker_that_is_gone_does_no_harm_to_the_chain(worker, turns):
 
 def test_a_message_that_is_cut_short_is_no_other_message(worker, turns):
     """The keeper ends, and whoever waits is refused."""
-    worker.asking.send(encode_order(record(1), has_company=False)[:-1])
+    worker.asking.send(encode_order([encode_record(record(1))])[:-1])
     with pytest.raises((EOFError, ValueError)):
         turns.take_turn()
     assert numbers_in(worker.folder) == []

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from resolver_grpc.audit.messages import (
     FAREWELL,
     Begun,
-    Order,
     Told,
     Wrote,
     decode_order,
     decode_reply,
     decode_setup,
     encode_order,
+    encode_record,
     encode_reply,
     encode_setup,
 )
@@ -35,9 +35,9 @@ REPLIES = st.one_of(
 )
 
 
-@given(RECORDS, st.booleans())
-def test_orders(record, has_company):
-    assert decode_order(encode_order(record, has_company=has_company)) == Order(record, has_company)
+@given(st.lists(RECORDS, max_size=5))
+def test_orders(records):
+    assert decode_order(encode_order(list(map(encode_record, records)))) == records
 
 
 @given(REPLIES)

@@ -10,6 +10,7 @@ import json
 import os
 import signal
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,9 @@ class Kept:
 
     async def write(self, *numbers):
         """What came of records that are written at once; None for each that is on the disk."""
-        return await asyncio.gather(*(self.writer.write(record(one)) for one in numbers), return_exceptions=True)
+        return await asyncio.gather(
+            *(self.writer.write(partial(record, one)) for one in numbers), return_exceptions=True
+        )
 
 
 @asynccontextmanager
@@ -97,7 +100,7 @@ def last_line(folder):
 def test_nobody_is_told_before_the_keeper_says_that_the_record_is_synced(folder):
     async def work(one):
         one.halt()
-        written = one.writer.write(record(1))
+        written = one.writer.write(partial(record, 1))
         await turn()
         assert not written.done()
         assert numbers_in(folder) == []
@@ -110,9 +113,10 @@ def test_nobody_is_told_before_the_keeper_says_that_the_record_is_synced(folder)
 
 def test_batches_that_end_meanwhile_share_the_next_write(folder):
     async def work(one):
+        taken_up = one.writer.check()
         await one.write(0)
         one.halt()
-        calls = [one.writer.write(record(number)) for number in range(1, 65)]
+        calls = [one.writer.write(partial(record, number), taken_up) for number in range(1, 65)]
         one.go_on()
         await asyncio.gather(*calls)
         return one.heard.groups
@@ -122,50 +126,62 @@ def test_batches_that_end_meanwhile_share_the_next_write(folder):
     assert faults_of(folder) == []
 
 
-def companies(one):
-    """Notes of each record that is sent whether it has company."""
-    noted, encode = [], writer.encode_order
+def test_a_record_is_made_later_while_others_are_written_or_were_since_its_batch_was_taken_up(folder):
+    made = []
 
-    def note(record, *, has_company):
-        noted.append(has_company)
-        return encode(record, has_company=has_company)
-
-    return noted, note
-
-
-def test_a_record_has_company_while_others_are_written_or_were_since_its_batch_was_taken_up(folder, monkeypatch):
-    noted, note = companies(folder)
-    monkeypatch.setattr(writer, "encode_order", note)
+    def make(number):
+        made.append(number)
+        return record(number)
 
     async def work(one):
-        taken_up = [one.writer.check() for _ in range(4)]
-        first = one.writer.write(record(0), taken_up[0])
-        second = one.writer.write(record(1), taken_up[1])
+        taken_up = one.writer.check()
+        first = one.writer.write(partial(make, 0), taken_up)
+        second = one.writer.write(partial(make, 1), taken_up)
+        assert made == [0]
         await asyncio.gather(first, second)
-        await one.writer.write(record(2), taken_up[2])
-        await one.writer.write(record(3), one.writer.check())
+        third = one.writer.write(partial(make, 2), taken_up)
+        assert made == [0, 1]
+        await third
+        fourth = one.writer.write(partial(make, 3), one.writer.check())
+        assert made == [0, 1, 2, 3]
+        await fourth
 
     on_loop(work, folder)
-    assert noted == [False, True, True, False]
+    assert numbers_in(folder) == [0, 1, 2, 3]
 
 
-def test_one_who_asks_for_one_batch_after_the_other_never_has_company(folder, monkeypatch):
-    noted, note = companies(folder)
-    monkeypatch.setattr(writer, "encode_order", note)
+def test_one_who_asks_for_one_batch_after_the_other_never_waits_for_others(folder, monkeypatch):
+    monkeypatch.setattr(writer, "SECONDS_TO_GATHER", 3600)
 
     async def work(one):
         for number in range(3):
-            await one.writer.write(record(number), one.writer.check())
+            await one.writer.write(partial(record, number), one.writer.check())
 
     on_loop(work, folder)
-    assert noted == [False] * 3
     assert numbers_in(folder) == [0, 1, 2]
+
+
+def test_what_was_gathered_is_written_before_the_end_and_refused_without_a_keeper(folder, monkeypatch):
+    monkeypatch.setattr(writer, "SECONDS_TO_GATHER", 3600)
+
+    async def work(one):
+        calls = [one.writer.write(partial(record, number)) for number in range(3)]
+        one.kill()
+        assert {type(told) for told in await asyncio.gather(*calls, return_exceptions=True)} == {AuditError}
+        assert one.heard.groups == [(3, False)]
+        await one.heard.is_well.wait()
+        calls = [one.writer.write(partial(record, number)) for number in range(3, 6)]
+        await one.writer.close()
+        await asyncio.gather(*calls)
+
+    on_loop(work, folder)
+    assert {3, 4, 5} <= set(numbers_in(folder)) <= {0, 3, 4, 5}
 
 
 def test_a_caller_that_has_gone_keeps_nobody_waiting(folder):
     async def work(one):
         one.halt()
-        calls = [one.writer.write(record(number)) for number in range(3)]
+        calls = [one.writer.write(partial(record, number)) for number in range(3)]
         calls[1].cancel()
         one.go_on()
         return await asyncio.gather(*calls, return_exceptions=True)
@@ -179,8 +195,8 @@ def test_more_than_the_socket_holds_is_kept_and_written_in_order(folder):
 
     async def work(one):
         one.halt()
-        calls = [one.writer.write(record(number)) for number in range(2000)]
-        await turn()
+        calls = [one.writer.write(partial(record, number)) for number in range(4000)]
+        one.writer._send()
         assert one.writer._keeper._unsent
         one.go_on()
         await asyncio.gather(*calls)
@@ -189,7 +205,7 @@ def test_more_than_the_socket_holds_is_kept_and_written_in_order(folder):
     on_loop(work, folder)
     (name,) = list_chains(folder)
     lines = map(json.loads, (folder / name).read_bytes().splitlines())
-    assert [line["change_sequence"] for line in lines if line["type"] == "batch"] == list(range(2000))
+    assert [line["change_sequence"] for line in lines if line["type"] == "batch"] == list(range(4000))
     assert faults_of(folder) == []
 
 
@@ -222,12 +238,15 @@ def test_a_record_that_is_none_is_refused_by_itself(folder):
     """Whoever asked is not told of a batch that can't be recorded; nobody else's record is taken for it."""
 
     async def work(one):
-        with pytest.raises(ValueError, match="marshal"):
-            one.writer.write(record(sender_id=object()))
-        return await one.write(1)
+        calls = [
+            one.writer.write(make) for make in (partial(record, 1), partial(record, sender_id=object()), int, *good)
+        ]
+        return await asyncio.gather(*calls, return_exceptions=True)
 
-    assert on_loop(work, folder) == [None]
-    assert numbers_in(folder) == [1]
+    good = (partial(record, 2), partial(record, 3))
+    told = [type(one) for one in on_loop(work, folder)]
+    assert told == [type(None), ValueError, AttributeError, type(None), type(None)]
+    assert numbers_in(folder) == [1, 2, 3]
 
 
 def test_a_failure_that_nobody_waited_for_is_no_news_for_the_log(folder):
@@ -237,7 +256,7 @@ def test_a_failure_that_nobody_waited_for_is_no_news_for_the_log(folder):
     async def work(one):
         asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context))
         folder.rename(folder.with_name("away"))
-        left = one.writer.write(record(1))
+        left = one.writer.write(partial(record, 1))
         await asyncio.wait([left])
         del left
         gc.collect()
@@ -252,7 +271,7 @@ def test_a_keeper_that_is_killed_takes_nobodys_record_for_written_and_is_replace
     async def work(one):
         assert await one.write(1) == [None]
         one.halt()
-        calls = [one.writer.write(record(number)) for number in range(2, 500)]
+        calls = [one.writer.write(partial(record, number)) for number in range(2, 500)]
         one.kill()
         told = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(one) for one in told} == {AuditError}
@@ -378,7 +397,7 @@ def test_a_program_that_can_not_be_started_is_one_line(folder, monkeypatch):
 def test_closing_writes_what_was_begun_and_the_closing_line(folder):
     async def run():
         one = Kept(folder)
-        calls = [one.writer.write(record(number)) for number in range(600)]
+        calls = [one.writer.write(partial(record, number)) for number in range(600)]
         await one.writer.close()
         assert all(call.done() and not call.exception() for call in calls)
         assert one.process.returncode is not None
@@ -400,7 +419,7 @@ def test_a_disk_that_hangs_holds_no_drain_for_ever(folder, monkeypatch):
     async def run():
         one = Kept(folder)
         one.halt()
-        left = one.writer.write(record(1))
+        left = one.writer.write(partial(record, 1))
         await one.writer.close()
         assert isinstance(left.exception(), AuditError)
         assert one.process.returncode == -signal.SIGKILL

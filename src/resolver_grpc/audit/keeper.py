@@ -1,6 +1,6 @@
 """The keeper: the process beside a worker that writes its chain, ``python -m resolver_grpc.audit.keeper``.
 
-What belongs here: that process. It does one thing after the other: gathers records, writes and syncs them, and says so
+What belongs here: that process. It does one thing after the other: takes records, writes and syncs them, and says so
 to its worker, by the socket that is its standard input. What keeps a worker's event loop from its own work happens
 here. It ends with its worker, however that ends, and with nobody else: signals that are meant for both it passes over.
 """
@@ -31,8 +31,6 @@ from resolver_grpc.audit.messages import (
 from resolver_grpc.audit.naming import End
 from resolver_grpc.audit.record import Record
 
-SECONDS_TO_GATHER: Final = 0.003
-"""How long a write waits for the records of others."""
 SECONDS_BETWEEN_LOOKS: Final = 1.0
 """How long nothing may come before it is looked whether something is to be done all the same."""
 
@@ -52,7 +50,6 @@ def keep(
     setup: Setup,
     asked: socket.socket,
     clock: Callable[[], float] = time.time,
-    pause: Callable[[float], None] = time.sleep,
 ) -> None:
     """Writes a chain until the worker says farewell or is no more.
 
@@ -60,7 +57,6 @@ def keep(
         setup: what the chain is.
         asked: where orders come from and replies go to.
         clock: tells the instant, in seconds of UTC.
-        pause: waits so many seconds.
 
     Raises:
         ConnectionError: the worker is no more.
@@ -77,7 +73,7 @@ def keep(
         asked.send(encode_reply(Begun(error.strerror or type(error).__name__)))
         return
     asked.send(encode_reply(Begun("")))
-    keeper = Keeper(chain, asked, pause)
+    keeper = Keeper(chain, asked)
     while keeper.is_asked:
         keeper.take_turn()
     if keeper.is_taken_leave_of:
@@ -92,19 +88,17 @@ class Keeper:
     Args:
         chain: what it writes to.
         asked: where orders come from and replies go to.
-        pause: waits so many seconds.
 
     Attributes:
         is_asked: whether more may come.
         is_taken_leave_of: whether the worker has said farewell.
     """
 
-    def __init__(self, chain: Chain, asked: socket.socket, pause: Callable[[float], None]) -> None:
+    def __init__(self, chain: Chain, asked: socket.socket) -> None:
         self.is_asked = True
         self.is_taken_leave_of = False
         self._chain = chain
         self._asked = asked
-        self._pause = pause
         self._is_well = True
         self._waiting = select.poll()
         self._waiting.register(asked, select.POLLIN)
@@ -118,11 +112,7 @@ class Keeper:
         if not self._waiting.poll(SECONDS_BETWEEN_LOOKS * 1000):
             self.look()
             return
-        group: list[Record] = []
-        if self._gather(group):
-            self._pause(SECONDS_TO_GATHER)
-            self._gather(group)
-        if group:
+        if group := self._take():
             self._write(group)
 
     def look(self) -> None:
@@ -134,21 +124,20 @@ class Keeper:
         if not self._is_well or self._chain.is_checkpoint_due:
             self._write([])
 
-    def _gather(self, group: list[Record]) -> bool:
-        """Takes all that has come; whether more may come in a moment."""
-        has_company = False
+    def _take(self) -> list[Record]:
+        """Takes all that has come."""
+        group: list[Record] = []
         while self.is_asked:
             try:
                 message = self._asked.recv(LONGEST, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 break
-            order = decode_order(message) if message else None
-            if order:
-                group.append(order.record)
-                has_company |= order.has_company
-            else:
+            records = decode_order(message) if message else None
+            if records is None:
                 self.is_asked, self.is_taken_leave_of = False, bool(message)
-        return has_company and self.is_asked
+            else:
+                group += records
+        return group
 
     def _write(self, records: list[Record]) -> None:
         fault, begun = "", time.perf_counter()

@@ -2,13 +2,13 @@
 
 What belongs here: the messages, encode beside decode; none is told from another by its length. Each is one packet of a
 socket that the two share from birth. One interpreter runs both ends, so that its own form will do, the cheapest there
-is: a record is one for each batch.
+is: there is a record for each batch.
 """
 
 from __future__ import annotations
 
 import marshal
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -38,18 +38,6 @@ class Setup(NamedTuple):
     folder: Path
     worker: int
     keys: list[AuditKeys]
-
-
-class Order(NamedTuple):
-    """A record that is to be written.
-
-    Attributes:
-        record: of a batch.
-        has_company: whether others were under way with it, whose records may come in a moment.
-    """
-
-    record: Record
-    has_company: bool
 
 
 FAREWELL: Final = marshal.dumps(None, _FORM)
@@ -111,24 +99,31 @@ def decode_setup(message: bytes) -> Setup:
     return Setup(Path(folder), worker, [AuditKeys(key_id, lines, b"") for key_id, lines in keys])
 
 
-def encode_order(record: Record, *, has_company: bool) -> bytes:
-    """A record as a message.
+def encode_record(record: Record) -> bytes:
+    """A record as a part of a message.
 
     Raises:
         ValueError: it holds something else than texts and whole numbers.
     """
     # Routes and reasons may be members of their enumerations, which ``marshal`` doesn't know.
     counts = [(int(route), int(reason), count) for (route, reason), count in record.counts.items()]
-    return marshal.dumps((has_company, *record[:-1], counts), _FORM)
+    return marshal.dumps((*record[:-1], counts), _FORM)
 
 
-def decode_order(message: bytes) -> Order | None:
-    """What ``encode_order`` made a message of; None for ``FAREWELL``."""
-    if message == FAREWELL:
-        return None
-    has_company, *fields, counts = _loads(message)
-    told = {(route, reason): count for route, reason, count in counts}
-    return Order(Record._make((*fields, told)), has_company)
+def decode_record(part: bytes) -> Record:
+    """What ``encode_record`` made a part of."""
+    *fields, counts = _loads(part)
+    return Record._make((*fields, {(route, reason): count for route, reason, count in counts}))
+
+
+def encode_order(records: Sequence[bytes]) -> bytes:
+    """Records that are to be written, each as ``encode_record`` makes it, as a message."""
+    return marshal.dumps(tuple(records), _FORM)
+
+
+def decode_order(message: bytes) -> list[Record] | None:
+    """The records that ``encode_order`` made a message of; None for ``FAREWELL``."""
+    return None if message == FAREWELL else list(map(decode_record, _loads(message)))
 
 
 def encode_reply(reply: Reply) -> bytes:

@@ -1,8 +1,9 @@
 """A worker's side of its audit: who waits for what.
 
 What belongs here: whoever waits for a record goes on once the keeper says that it is on the disk, or is told that it
-can't be; and a keeper that ends is replaced. The event loop has its own work: for each batch it sends one message, and
-one reply settles all that were written together. Nothing here knows of files, or of how a line looks.
+can't be; and a keeper that ends is replaced. The event loop has its own work: records of batches that are under way
+together are made together, go in one message, and one reply settles all that were written together. Nothing here knows
+of files, or of how a line looks.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from resolver_grpc.audit.chain import News, Tell
+from resolver_grpc.audit.gathering import Gathering, MakeRecord, Written, cannot_write, settle
 from resolver_grpc.audit.keeper_process import KeeperProcess
-from resolver_grpc.audit.messages import FAREWELL, Begun, Reply, Told, Wrote, encode_order, encode_setup
+from resolver_grpc.audit.messages import FAREWELL, Begun, Reply, Told, Wrote, encode_setup
 from resolver_grpc.audit.naming import End
-from resolver_grpc.audit.record import Record
 from resolver_grpc.audit.sealing import AuditKeys
 from resolver_grpc.errors import AuditError
 
@@ -26,9 +27,10 @@ SECONDS_TO_CLOSE: Final = 4.0
 """How long a drain waits for the last records and the closing line: a worker has five for all after its last call."""
 SECONDS_BETWEEN_STARTS: Final = 1.0
 """A keeper that ends at once is not started more often; one that has lived for longer is replaced at once."""
+SECONDS_TO_GATHER: Final = 0.005
+"""How long a record waits for those of others who are under way with it."""
 
 _SECONDS_BETWEEN_LOOKS: Final = 0.02
-_SENTENCE: Final = "the audit can't be written, so nothing is resolved until it can be; try again later"
 _ENDED: Final = "the process that writes it has ended"
 
 
@@ -70,7 +72,8 @@ class AuditWriter:
         self._loop = asyncio.get_running_loop()
         self._setup = encode_setup(folder, worker, keys)
         self._audience = audience
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._gathered = Gathering()
+        self._waiting: deque[Written] = deque()
         self._writes = 0
         self._is_kept = True
         self._is_closing = False
@@ -102,34 +105,39 @@ class AuditWriter:
             AuditError: the audit can't be written.
         """
         if self._fault:
-            raise AuditError(_SENTENCE)
+            raise cannot_write()
         return self._writes
 
-    def write(self, record: Record, taken_up: int | None = None) -> asyncio.Future[None]:
+    def write(self, make: MakeRecord, taken_up: int | None = None) -> Written:
         """Begins to write a record.
 
         Args:
-            record: of a batch.
-            taken_up: when that was taken up, as ``check`` told; now, unless told.
+            make: makes the record of a batch. It is called in a moment, beside those of others: what making one takes
+                is then near, which after a batch it is not.
+            taken_up: when the batch was taken up, as ``check`` told; now, unless told.
 
         Returns:
             What ends once the record is on the disk, or raises an ``AuditError`` where it can't be written.
         """
-        # Whoever asks for one batch after the other takes none up before the one before it is recorded.
-        has_company = bool(self._waiting) or (taken_up is not None and taken_up != self._writes)
-        order = encode_order(record, has_company=has_company)
         written = self._loop.create_future()
-        if self._is_kept:
-            self._waiting.append(written)
-            self._keeper.send(order)
-        else:
-            _settle(written, is_written=False)
+        if not self._is_kept:
+            settle(written, is_written=False)
+            return written
+        # Whoever asks for one batch after the other takes none up before the one before it is recorded.
+        is_taken_up_before = taken_up is not None and taken_up != self._writes
+        has_company = bool(self._waiting or self._gathered) or is_taken_up_before
+        self._gathered.add(make, written)
+        if not has_company:
+            self._send()
+        elif len(self._gathered) == 1:
+            self._loop.call_later(SECONDS_TO_GATHER, self._send)
         return written
 
     async def close(self) -> None:
         """Waits for what is being written, and ends the chain; of a disk that hangs it despairs after a while."""
         self._is_closing = True
         if not self._parted.is_set():
+            self._send()
             self._keeper.send(FAREWELL)
             try:
                 async with asyncio.timeout(SECONDS_TO_CLOSE):
@@ -137,6 +145,12 @@ class AuditWriter:
             except TimeoutError:
                 self._part()
         self._keeper.bury()
+
+    def _send(self) -> None:
+        """Sends all records that were gathered."""
+        for order in self._gathered.take():
+            self._waiting.extend(order.waiting)
+            self._keeper.send(order.message)
 
     def _start(self) -> KeeperProcess:
         self._started = self._loop.time()
@@ -171,7 +185,7 @@ class AuditWriter:
     def _settle_next(self, reply: Wrote) -> None:
         """Lets those go on whose records were written together, or could not be."""
         for _ in range(reply.records):
-            _settle(self._waiting.popleft(), is_written=not reply.fault)
+            settle(self._waiting.popleft(), is_written=not reply.fault)
         self._writes += reply.records > 0
         self._audience.wrote(reply.records, reply.seconds, is_written=not reply.fault)
         self._note(reply.fault)
@@ -188,10 +202,11 @@ class AuditWriter:
         self._is_kept = False
         self._parted.set()
         self._keeper.part()
+        self._waiting.extend(self._gathered.give_up())
         if records := len(self._waiting):
             self._audience.wrote(records, 0.0, is_written=False)
         while self._waiting:
-            _settle(self._waiting.popleft(), is_written=False)
+            settle(self._waiting.popleft(), is_written=False)
 
     def _replace(self) -> None:
         if self._is_closing:
@@ -214,15 +229,3 @@ class AuditWriter:
             # A log that can't be written is no reason to take the audit for one that can't.
             with suppress(OSError):
                 self._audience.changed(fault)
-
-
-def _settle(written: asyncio.Future[None], *, is_written: bool) -> None:
-    # Whoever waited may have gone.
-    if written.done():
-        return
-    if is_written:
-        written.set_result(None)
-    else:
-        written.set_exception(AuditError(_SENTENCE))
-        # Nor is asyncio to write to the log that nobody asked.
-        written.exception()

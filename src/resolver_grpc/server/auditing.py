@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
@@ -84,16 +85,7 @@ class Auditing:
         Returns:
             What ends once the answer may leave, or raises an ``AuditError`` where it can't be recorded.
         """
-        shipment = self._keys.hash_shipment(answer.sender_id, answer.shipment_id)
-        told = answer.told
-        record = Record(
-            *_circumstances(served, judged, caller),
-            sender_id=answer.sender_id,
-            shipment=shipment,
-            targets=told.targets,
-            counts=told.counts,
-        )
-        return self._writer.write(record, taken_up)
+        return self._writer.write(partial(self._record_of, answer, served, judged, caller), taken_up)
 
     async def record_refusal(self, error: Exception, served: Served, judged: int, caller: Caller) -> None:
         """Records a batch that is refused as a whole; its refusal may leave once this returns.
@@ -112,11 +104,22 @@ class Auditing:
         """
         reason = error.reason if isinstance(error, ResolverError) else ResolverError.reason
         sender_id = error.sender_id if isinstance(error, OverBudgetError) else ""
-        await self._writer.write(Record(*_circumstances(served, judged, caller), sender_id=sender_id, refusal=reason))
+        circumstances = _circumstances(served, judged, caller)
+        await self._writer.write(partial(Record, *circumstances, sender_id=sender_id, refusal=reason))
 
     async def close(self) -> None:
         """Says that nothing more comes."""
         await self._writer.close()
+
+    def _record_of(self, answer: Answer, served: Served, judged: int, caller: Caller) -> Record:
+        told = answer.told
+        return Record(
+            *_circumstances(served, judged, caller),
+            sender_id=answer.sender_id,
+            shipment=self._keys.hash_shipment(answer.sender_id, answer.shipment_id),
+            targets=told.targets,
+            counts=told.counts,
+        )
 
     def _note(self, fault: str) -> None:
         if self._changed:
