@@ -23,6 +23,7 @@ EVENTS = {
     "mailbox_closed": {},
     "logged_in": {},
     "private_post_ended": {},
+    "erased": {},
     "address_consent_given": {"person": person(), "evidence_reference": EVIDENCE},
     "address_consent_withdrawn": {"evidence_reference": EVIDENCE},
     "moved": {"person": person(house_number="14")},

@@ -195,6 +195,12 @@ class RowsModel:
     def on_forwarding_ended(self, t, _):
         self.forwarding_ends.append(t)
 
+    def on_erased(self, _t, _):
+        """No row is left; the numbers are known for one who may open a mailbox again."""
+        number, mailbox_number, olds = self.number, self.mailbox_number, self.olds
+        self.__init__(number)
+        self.mailbox_number, self.olds = mailbox_number, olds
+
     def rows_at(self, instant):
         """The tables' rows of this owner as they would be exported at an instant: persons, mailboxes, relations."""
         persons = [] if len(self.number) < 10 else [self.person_row(instant)]

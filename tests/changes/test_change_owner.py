@@ -8,8 +8,8 @@ from rows_model import RowsModel, day_is_over, facts_at, holding
 from resolver_grpc.changes.bearing import effects, refusal
 from resolver_grpc.changes.owner import apply_change
 from resolver_grpc.changes.parsing import parse_change
-from resolver_grpc.changes.reasons import RefusedChangeError
-from resolver_grpc.changes.state import state_from_index
+from resolver_grpc.changes.reasons import ChangeReason, RefusedChangeError
+from resolver_grpc.changes.state import OwnerState, state_from_index
 from resolver_grpc.v1 import change_pb2 as pb
 
 # Around the night of 25 October, which has 25 hours; midnights, and instants within days.
@@ -40,6 +40,9 @@ FIELDS = {
     "last_day": st.sampled_from(["", "2026-11-03", "2026-11-05"]),
     "forwarding_address": st.sampled_from(["post@firm.dk", "curator@law.dk"]),
 }
+
+
+OF_PERSONS = EVENTS.keys() - OF_FIRMS - {"erased"}
 
 
 def told(names):
@@ -83,7 +86,7 @@ def assert_same(state, model, instants):
 
 
 @settings(max_examples=150, deadline=None)
-@given(told(EVENTS.keys() - OF_FIRMS))
+@given(told(OF_PERSONS))
 def test_a_persons_facts_are_those_of_the_rows(events):
     """Whatever happens in whatever order: a row exported at any instant says then what the changes say."""
     state, model, instants = lived(ANN, events)
@@ -147,7 +150,7 @@ AGAINST = ["protection", "private_closed", "exempt", "opted_out/power"]
 
 @settings(max_examples=100, deadline=None)
 @example([], [("exempted", "2026-11-03T23:00:00Z", {"last_day": "2026-11-03"})])
-@given(told(EVENTS.keys() - OF_FIRMS - {"number_replaced"}), told(EVENTS.keys() - OF_FIRMS - {"number_replaced"}))
+@given(told(OF_PERSONS - {"number_replaced"}), told(OF_PERSONS - {"number_replaced"}))
 def test_of_whom_a_snapshot_alone_tells_no_more_is_reached_than_of_whom_all_is_known(before, after):
     """Home, name, e-mail address and what was withdrawn long ago are not in a snapshot: what is unsure holds back.
 
@@ -166,3 +169,12 @@ def test_of_whom_a_snapshot_alone_tells_no_more_is_reached_than_of_whom_all_is_k
         more, less = holding(full.facts, instant), holding(bare.facts, instant)
         assert {fact for fact in FOR_REACHING if fact in less} <= more
         assert {fact for fact in AGAINST if fact in more} <= less
+
+
+def test_nothing_holds_of_who_was_erased_until_a_mailbox_is_opened_anew():
+    state, _, _ = lived(ANN, [("subscribed", TIMES[0], {}), ("moved", TIMES[0], {}), ("protection_set", TIMES[0], {})])
+    erased = apply_change(state, parse_change(message("erased", ANN, "2105-01-01")))
+    assert erased == OwnerState(ANN)
+    assert refusal(erased, parse_change(message("logged_in", ANN, TIMES[1]))) is ChangeReason.UNKNOWN_OWNER
+    anew = apply_change(erased, parse_change(message("mailbox_opened", ANN, TIMES[0])))
+    assert set(anew.facts) == {"mailbox", "login"}

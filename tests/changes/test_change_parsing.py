@@ -151,7 +151,7 @@ BAD = [
     (message("number_replaced", current_number=FIRM), "INVALID_NUMBER", "number_replaced.current_number"),
     (message("number_replaced", current_number=ANN), "CONTRADICTORY_NUMBER", "number_replaced.current_number"),
     (message("number_replaced", person=None), "INVALID_PERSON", "number_replaced.person"),
-    *[(message(event, number=FIRM), "NOT_A_PERSON", event) for event in FIELDS[4:14]],
+    *[(message(event, number=FIRM), "NOT_A_PERSON", event) for event in FIELDS[5:15]],
     *[(message(event, number=ANN), "NOT_AN_ORGANISATION", event) for event in FIELDS[-4:]],
 ]
 

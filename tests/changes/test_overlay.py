@@ -272,6 +272,18 @@ def test_a_mover_is_not_found_by_a_spelling_that_only_the_table_of_roads_has():
     assert register.ask(at("14"), LATER) == ("DELIVERABLE", [ANN])
 
 
+def test_who_was_erased_is_reached_by_no_number_home_or_address_whether_the_snapshot_knew_them_or_not():
+    known = [*consented(ANN, full_name="Ann Bo"), *claims(ANN, EMAILS[0]), *consented(BO, full_name="Bo Dam")]
+    register = Register(*known)
+    for name, number, time, fields in [*consented(KIM, "2026-10-24", full_name="Kim Dam"), *claims(KIM, EMAILS[1])]:
+        assert register.take(name, number, time, **fields)
+    for number in (ANN, KIM):
+        assert register.take("erased", number, "2026-10-25")
+        assert not register.take("logged_in", number, "2026-10-26")
+    assert register.ask(at("12"), "2026-10-24") == ("DELIVERABLE", [BO])
+    assert_same(register)
+
+
 BASES = [
     *ANN_AND_BO,
     *consented(IDA, full_name="Ann Dam", house_number="14"),

@@ -33,6 +33,11 @@ class PrivatePostEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Erased:
+    """The owner is erased."""
+
+
+@dataclass(frozen=True, slots=True)
 class AddressConsentGiven:
     """The owner agreed to be found by name and address."""
 
@@ -203,6 +208,7 @@ Event = (
     | MailboxClosed
     | LoggedIn
     | PrivatePostEnded
+    | Erased
     | AddressConsentGiven
     | AddressConsentWithdrawn
     | Moved

@@ -36,7 +36,7 @@ _RESTORE: Final = "restore it from its backup, or begin a new one and build a sn
 
 
 class ChangeLog:
-    """An open log of changes; made where there is none, for its owner alone. Used by one thread.
+    """An open log of changes; made where there is none, for its owner alone. One thread at a time writes to it, and any may read.
 
     Args:
         path: where it lies, in a folder that exists.
@@ -91,21 +91,24 @@ class ChangeLog:
             ChangeIdTakenError: an entry has the id of another one whose content is different.
             ChangeLogError: they can't be written.
         """
+        with self.group() as group:
+            return [group.append(entry) for entry in entries]
+
+    @contextmanager
+    def group(self) -> Iterator[Group]:
+        """Keeps all others from writing, until what is appended in the block is synced; none of it if it raises.
+
+        Raises:
+            ChangeLogError: it can't be written.
+        """
         with self._refusing(), self._environment.begin(write=True) as writing:
-            before = self._last(writing)
-            last, sequences = before, []
-            for position, entry in enumerate(entries):
-                sequence = self._found(writing, position, entry)
-                if sequence is None:
-                    sequence = last = last + 1
-                    self._write(writing, sequence, entry)
-                sequences.append(sequence)
-            writing.put(_LAST, SEQUENCE.pack(last), db=self._head)
-            if last == before:
+            group = Group(self, writing, self._last(writing))
+            yield group
+            if not group.appended:
                 writing.abort()
-        if last > before:
-            self._state_last(last)
-        return sequences
+                return
+            writing.put(_LAST, SEQUENCE.pack(group.last), db=self._head)
+        self._state_last(group.last)
 
     def last_sequence(self) -> int:
         """The sequence of the last entry that any process wrote; 0 where there was none.
@@ -116,13 +119,17 @@ class ChangeLog:
         with self._refusing(), self._environment.begin() as reading:
             return self._last(reading)
 
-    def read_from(self, sequence: int) -> Iterator[Read]:
+    def read_from(self, sequence: int, at_once: int = _AT_ONCE) -> Iterator[Read]:
         """Reads the entries from a sequence on, in order, those too that are written meanwhile.
+
+        Args:
+            sequence: the first one's.
+            at_once: how many are deciphered before the first of them is given.
 
         Raises:
             ChangeLogError: an entry is damaged, missing, trimmed, or under a key that the ring doesn't hold.
         """
-        while some := self._read_some(sequence):
+        while some := self._read_some(sequence, at_once):
             yield from some
             sequence += len(some)
 
@@ -176,28 +183,34 @@ class ChangeLog:
         except OSError as error:
             raise ChangeLogError(f"{self._path}: can't be written: {error.strerror}; set that right") from None
 
-    def _found(self, writing: Any, position: int, entry: Entry) -> int | None:  # noqa: ANN401 - LMDB's own type
+    def find(self, writing: Any, entry: Entry) -> int | None:  # noqa: ANN401 - LMDB's own type
+        """The sequence of an entry that is in the log; None where it isn't. For a ``Group`` alone.
+
+        Raises:
+            ChangeIdTakenError: an entry with other content has its id.
+        """
         for key in self._keys.values():
             noted = writing.get(key.hash_id(entry.change_id), db=self._ids)
             if noted is not None:
                 if noted[SEQUENCE.size :] != key.hash_content(entry):
-                    raise ChangeIdTakenError("Another change has this id; give each change its own.", position=position)
+                    raise ChangeIdTakenError("Another change has this id; give each change its own.")
                 return int(SEQUENCE.unpack_from(noted)[0])
         return None
 
-    def _write(self, writing: Any, sequence: int, entry: Entry) -> None:  # noqa: ANN401 - LMDB's own type
+    def write(self, writing: Any, sequence: int, entry: Entry) -> None:  # noqa: ANN401 - LMDB's own type
+        """Writes an entry at its place; for a ``Group`` alone."""
         place, sealed = SEQUENCE.pack(sequence), self._active.seal(sequence, entry)
         writing.put(place, sealed, db=self._entries, append=True)
         writing.put(id_hash_of(sealed), place + self._active.hash_content(entry), db=self._ids)
 
-    def _read_some(self, sequence: int) -> list[Read]:
+    def _read_some(self, sequence: int, at_once: int) -> list[Read]:
         with self._refusing(), self._environment.begin() as reading:
             last = self._last(reading)
             if sequence < self._first(reading):
                 raise ChangeLogError(
                     f"{self._path}: holds changes from {self._first(reading)} on; serve a newer snapshot"
                 )
-            places = range(sequence, min(sequence + _AT_ONCE, last + 1))
+            places = range(sequence, min(sequence + at_once, last + 1))
             return [self._open(one, reading.get(SEQUENCE.pack(one), db=self._entries, default=b"")) for one in places]
 
     def _open(self, sequence: int, sealed: bytes) -> Read:
@@ -223,6 +236,47 @@ class ChangeLog:
             raise ChangeLogError(
                 f"{self._path}: LMDB refuses it ({type(error).__name__}); see that the disk has room and is sound"
             ) from None
+
+
+class Group:
+    """Entries that are being written together; for as long as ``ChangeLog.group`` lasts, in its thread.
+
+    Attributes:
+        last: the sequence of the last entry so far, whoever wrote it.
+        appended: how many were appended.
+    """
+
+    def __init__(self, log: ChangeLog, writing: Any, last: int) -> None:  # noqa: ANN401 - LMDB's own type
+        self._log = log
+        self._writing = writing
+        self.last = last
+        self.appended = 0
+        self._position = 0
+
+    def find(self, entry: Entry) -> int | None:
+        """The sequence that an entry has, of whatever index keys; None where it isn't in the log.
+
+        Raises:
+            ChangeIdTakenError: an entry with other content has its id.
+        """
+        return self._log.find(self._writing, entry)
+
+    def append(self, entry: Entry) -> int:
+        """Appends an entry; one that is there already has the sequence that it had.
+
+        Raises:
+            ChangeIdTakenError: an entry with other content has its id.
+        """
+        position, self._position = self._position, self._position + 1
+        try:
+            sequence = self.find(entry)
+        except ChangeIdTakenError as error:
+            raise ChangeIdTakenError(error.message, position=position) from None
+        if sequence is None:
+            sequence = self.last = self.last + 1
+            self.appended += 1
+            self._log.write(self._writing, sequence, entry)
+        return sequence
 
 
 def _make_private(path: Path) -> None:

@@ -81,6 +81,11 @@ def _private_ended(state: OwnerState, instant: int, _event: events.PrivatePostEn
     return known(state, Fact.PRIVATE_CLOSED, (Span(min([*starts, instant]), FOREVER),))
 
 
+def _erased(state: OwnerState, _instant: int, _event: events.Erased) -> OwnerState:
+    """Nothing holds of who was erased, whenever it was to take effect; the numbers lead to that nothing."""
+    return OwnerState(state.number, state.old_numbers)
+
+
 def _consented(state: OwnerState, instant: int, event: events.AddressConsentGiven) -> OwnerState:
     """Of consent given and withdrawn the later wins, at a tie the withdrawal; of two consents the later counts."""
     return _recorded(begun(state, Fact.CONSENT, instant), instant, event.person)
@@ -241,6 +246,7 @@ _TAKEN: dict[type, Taken] = {
     events.MailboxClosed: _closed,
     events.LoggedIn: _logged_in,
     events.PrivatePostEnded: _private_ended,
+    events.Erased: _erased,
     events.AddressConsentGiven: _consented,
     events.AddressConsentWithdrawn: _withdrew,
     events.Moved: _moved,

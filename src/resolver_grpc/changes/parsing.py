@@ -182,6 +182,7 @@ _READERS: dict[str, _Reader] = {
     "mailbox_closed": _bare(events.MailboxClosed),
     "logged_in": _bare(events.LoggedIn),
     "private_post_ended": _bare(events.PrivatePostEnded),
+    "erased": _bare(events.Erased),
     "address_consent_given": lambda message, number, _: events.AddressConsentGiven(
         _person(message, number), _evidence(message.evidence_reference)
     ),

@@ -10,7 +10,7 @@ from enum import StrEnum, unique
 
 @unique
 class ChangeReason(StrEnum):
-    """Why a change is refused. The first part is seen in the change alone, the second only beside its owner."""
+    """Why a change is refused. The first part is seen in the change alone, the second only beside its owner or the log."""
 
     INVALID_CHANGE_ID = "INVALID_CHANGE_ID"
     INVALID_NUMBER = "INVALID_NUMBER"
@@ -39,6 +39,7 @@ class ChangeReason(StrEnum):
     NO_OPT_OUT = "NO_OPT_OUT"
     OPT_OUT_IN_FORCE = "OPT_OUT_IN_FORCE"
     NO_FORWARDING = "NO_FORWARDING"
+    CHANGE_ID_TAKEN = "CHANGE_ID_TAKEN"
 
 
 class RefusedChangeError(ValueError):

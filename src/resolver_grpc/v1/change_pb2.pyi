@@ -36,6 +36,7 @@ class Change(_message.Message):
     MAILBOX_CLOSED_FIELD_NUMBER: _builtins.int
     LOGGED_IN_FIELD_NUMBER: _builtins.int
     PRIVATE_POST_ENDED_FIELD_NUMBER: _builtins.int
+    ERASED_FIELD_NUMBER: _builtins.int
     ADDRESS_CONSENT_GIVEN_FIELD_NUMBER: _builtins.int
     ADDRESS_CONSENT_WITHDRAWN_FIELD_NUMBER: _builtins.int
     MOVED_FIELD_NUMBER: _builtins.int
@@ -88,6 +89,10 @@ class Change(_message.Message):
     @_builtins.property
     def private_post_ended(self) -> Global___PrivatePostEnded:
         """Optional. The owner left private post and keeps public post."""
+
+    @_builtins.property
+    def erased(self) -> Global___Erased:
+        """Optional. The owner is erased; ApplyChanges refuses it, EraseOwner brings it about."""
 
     @_builtins.property
     def address_consent_given(self) -> Global___AddressConsentGiven:
@@ -200,6 +205,7 @@ class Change(_message.Message):
         mailbox_closed: Global___MailboxClosed | None = ...,
         logged_in: Global___LoggedIn | None = ...,
         private_post_ended: Global___PrivatePostEnded | None = ...,
+        erased: Global___Erased | None = ...,
         address_consent_given: Global___AddressConsentGiven | None = ...,
         address_consent_withdrawn: Global___AddressConsentWithdrawn | None = ...,
         moved: Global___Moved | None = ...,
@@ -226,11 +232,11 @@ class Change(_message.Message):
         forwarding_ended: Global___ForwardingEnded | None = ...,
         curator_took_over: Global___CuratorTookOver | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["address_consent_given", b"address_consent_given", "address_consent_withdrawn", b"address_consent_withdrawn", "agreement_ended", b"agreement_ended", "bound", b"bound", "curator_took_over", b"curator_took_over", "died", b"died", "disappeared", b"disappeared", "effective_time", b"effective_time", "email_claimed", b"email_claimed", "email_dropped", b"email_dropped", "email_verified", b"email_verified", "emigrated", b"emigrated", "event", b"event", "exempted", b"exempted", "exemption_ended", b"exemption_ended", "forwarding_changed", b"forwarding_changed", "forwarding_ended", b"forwarding_ended", "forwarding_set", b"forwarding_set", "logged_in", b"logged_in", "mailbox_closed", b"mailbox_closed", "mailbox_opened", b"mailbox_opened", "moved", b"moved", "number_replaced", b"number_replaced", "opt_out_cancelled", b"opt_out_cancelled", "opted_out", b"opted_out", "private_post_ended", b"private_post_ended", "protection_lifted", b"protection_lifted", "protection_set", b"protection_set", "renamed", b"renamed", "subscribed", b"subscribed", "unsubscribed", b"unsubscribed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["address_consent_given", b"address_consent_given", "address_consent_withdrawn", b"address_consent_withdrawn", "agreement_ended", b"agreement_ended", "bound", b"bound", "curator_took_over", b"curator_took_over", "died", b"died", "disappeared", b"disappeared", "effective_time", b"effective_time", "email_claimed", b"email_claimed", "email_dropped", b"email_dropped", "email_verified", b"email_verified", "emigrated", b"emigrated", "erased", b"erased", "event", b"event", "exempted", b"exempted", "exemption_ended", b"exemption_ended", "forwarding_changed", b"forwarding_changed", "forwarding_ended", b"forwarding_ended", "forwarding_set", b"forwarding_set", "logged_in", b"logged_in", "mailbox_closed", b"mailbox_closed", "mailbox_opened", b"mailbox_opened", "moved", b"moved", "number_replaced", b"number_replaced", "opt_out_cancelled", b"opt_out_cancelled", "opted_out", b"opted_out", "private_post_ended", b"private_post_ended", "protection_lifted", b"protection_lifted", "protection_set", b"protection_set", "renamed", b"renamed", "subscribed", b"subscribed", "unsubscribed", b"unsubscribed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_consent_given", b"address_consent_given", "address_consent_withdrawn", b"address_consent_withdrawn", "agreement_ended", b"agreement_ended", "bound", b"bound", "change_id", b"change_id", "curator_took_over", b"curator_took_over", "died", b"died", "disappeared", b"disappeared", "effective_day", b"effective_day", "effective_time", b"effective_time", "email_claimed", b"email_claimed", "email_dropped", b"email_dropped", "email_verified", b"email_verified", "emigrated", b"emigrated", "event", b"event", "exempted", b"exempted", "exemption_ended", b"exemption_ended", "forwarding_changed", b"forwarding_changed", "forwarding_ended", b"forwarding_ended", "forwarding_set", b"forwarding_set", "logged_in", b"logged_in", "mailbox_closed", b"mailbox_closed", "mailbox_opened", b"mailbox_opened", "moved", b"moved", "number", b"number", "number_replaced", b"number_replaced", "opt_out_cancelled", b"opt_out_cancelled", "opted_out", b"opted_out", "private_post_ended", b"private_post_ended", "protection_lifted", b"protection_lifted", "protection_set", b"protection_set", "renamed", b"renamed", "subscribed", b"subscribed", "unsubscribed", b"unsubscribed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address_consent_given", b"address_consent_given", "address_consent_withdrawn", b"address_consent_withdrawn", "agreement_ended", b"agreement_ended", "bound", b"bound", "change_id", b"change_id", "curator_took_over", b"curator_took_over", "died", b"died", "disappeared", b"disappeared", "effective_day", b"effective_day", "effective_time", b"effective_time", "email_claimed", b"email_claimed", "email_dropped", b"email_dropped", "email_verified", b"email_verified", "emigrated", b"emigrated", "erased", b"erased", "event", b"event", "exempted", b"exempted", "exemption_ended", b"exemption_ended", "forwarding_changed", b"forwarding_changed", "forwarding_ended", b"forwarding_ended", "forwarding_set", b"forwarding_set", "logged_in", b"logged_in", "mailbox_closed", b"mailbox_closed", "mailbox_opened", b"mailbox_opened", "moved", b"moved", "number", b"number", "number_replaced", b"number_replaced", "opt_out_cancelled", b"opt_out_cancelled", "opted_out", b"opted_out", "private_post_ended", b"private_post_ended", "protection_lifted", b"protection_lifted", "protection_set", b"protection_set", "renamed", b"renamed", "subscribed", b"subscribed", "unsubscribed", b"unsubscribed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["mailbox_opened", "mailbox_closed", "logged_in", "private_post_ended", "address_consent_given", "address_consent_withdrawn", "moved", "renamed", "protection_set", "protection_lifted", "died", "emigrated", "disappeared", "number_replaced", "email_verified", "email_claimed", "email_dropped", "exempted", "exemption_ended", "subscribed", "unsubscribed", "bound", "agreement_ended", "opted_out", "opt_out_cancelled", "forwarding_set", "forwarding_changed", "forwarding_ended", "curator_took_over"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["mailbox_opened", "mailbox_closed", "logged_in", "private_post_ended", "erased", "address_consent_given", "address_consent_withdrawn", "moved", "renamed", "protection_set", "protection_lifted", "died", "emigrated", "disappeared", "number_replaced", "email_verified", "email_claimed", "email_dropped", "exempted", "exemption_ended", "subscribed", "unsubscribed", "bound", "agreement_ended", "opted_out", "opt_out_cancelled", "forwarding_set", "forwarding_changed", "forwarding_ended", "curator_took_over"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -397,6 +403,23 @@ class PrivatePostEnded(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PrivatePostEnded: _TypeAlias = PrivatePostEnded  # noqa: Y015
+
+@_typing.final
+class Erased(_message.Message):
+    """The owner is erased, at once whatever the time of the change: no mailbox, and nothing that holds of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Erased: _TypeAlias = Erased  # noqa: Y015
 
 @_typing.final
 class AddressConsentGiven(_message.Message):
