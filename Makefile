@@ -133,5 +133,5 @@ clean: ## Remove what was made, the virtual environment too
 define generate
 	PATH="$(abspath $(BIN)):$$PATH" $(RUN) -m grpc_tools.protoc -I protos --python_out=$(1) --mypy_out=quiet:$(1) $(PROTOS)
 	PATH="$(abspath $(BIN)):$$PATH" $(RUN) -m grpc_tools.protoc -I protos --grpc_python_out=$(1) \
-	  --mypy_grpc_out=quiet:$(1) protos/resolver_grpc/v1/resolver_service.proto
+	  --mypy_grpc_out=quiet:$(1) $(filter %_service.proto,$(PROTOS))
 endef

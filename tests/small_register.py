@@ -13,8 +13,9 @@ from redaction import know
 from resolver_grpc.build.schema import MAILBOXES, PERSONS, RELATIONS, ROADS
 from resolver_grpc.build.snapshot import Inputs, build_snapshot
 from resolver_grpc.build.tables import TableMeta, write_table
+from resolver_grpc.changes.log import ChangeLog
 from resolver_grpc.key_file import create_key_file, read_key_ring
-from resolver_grpc.keys import MasterKey
+from resolver_grpc.keys import KeyRing, MasterKey
 from resolver_grpc.model import Kind, QueryRow
 from resolver_grpc.server.app import Server
 from resolver_grpc.server.auditing import Auditing
@@ -109,14 +110,22 @@ def quiet(_total, _description):
 
 
 def write_tables(
-    folder, persons=PERSONS_ROWS, mailboxes=MAILBOX_ROWS, relations=RELATION_ROWS, roads=(), suffix=".csv"
+    folder,
+    persons=PERSONS_ROWS,
+    mailboxes=MAILBOX_ROWS,
+    relations=RELATION_ROWS,
+    roads=(),
+    suffix=".csv",
+    change_sequence=7,
 ):
     """Writes the four tables and tells where."""
     paths = {}
     for table, rows in ((PERSONS, persons), (MAILBOXES, mailboxes), (RELATIONS, relations), (ROADS, roads)):
         know(rows)
         paths[table.name] = folder / f"{table.name}{suffix}"
-        with write_table(paths[table.name], table, TableMeta(7, REGISTER_DATE if table is PERSONS else "")) as out:
+        with write_table(
+            paths[table.name], table, TableMeta(change_sequence, REGISTER_DATE if table is PERSONS else "")
+        ) as out:
             for row in rows:
                 out.write(row)
     return Inputs(**paths)
@@ -153,19 +162,32 @@ class RunningServer:
 
 
 @contextmanager
-def serving(register, senders=KNOWN_SENDERS, as_of=NOON, clock=None, queries=QUERIES, log=None, audit=None, **options):
+def serving(
+    register,
+    senders=KNOWN_SENDERS,
+    as_of=NOON,
+    clock=None,
+    queries=QUERIES,
+    log=None,
+    audit=None,
+    changes=None,
+    **options,
+):
     """Serves a snapshot from a thread of its own until the block ends; the options are the server's.
 
-    Batches are recorded in the folder ``audit``, where there is one.
+    Batches are recorded in the folder ``audit``, and changes taken into the log ``changes``, where there is one.
     """
-    served = open_served(register.directory, register.key, senders, as_of)
+    change_log = ChangeLog(changes, KeyRing(register.key)) if changes else None
+    served = open_served(register.directory, register.key, senders, as_of, log=change_log)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
 
     async def start():
         auditing = Auditing(audit, [register.key], 1, log or make_log()) if audit else None
-        server = Server(served, clock or (lambda: as_of), log or make_log(), audit=auditing, **options)
+        server = Server(
+            served, clock or (lambda: as_of), log or make_log(), audit=auditing, changes=change_log, **options
+        )
         return server, await server.start("127.0.0.1:0")
 
     try:

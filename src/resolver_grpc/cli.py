@@ -1,4 +1,4 @@
-"""The command line: ``resolver-grpc serve``, ``resolve``, ``keys new``, ``decision-table``."""
+"""The command line: ``resolver-grpc serve``, ``resolve``, ``keys new``, ``changes new``, ``decision-table``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.index.layout import FOREVER
 from resolver_grpc.key_commands import keys
+from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.policy.table import table_markdown
 from resolver_grpc.program import one_line_errors
 from resolver_grpc.server.listening import check_listen_address, check_loopback_address
@@ -60,6 +61,7 @@ def main() -> None:
 @click.option("--as-of", "as_of", help="Judge everything at this instant: a day, or an instant with Z or offset.")
 @click.option("--audit", type=_EXISTING, help="The folder of the audit, which must be there.")
 @click.option("--budgets", type=_EXISTING, help="The file of what senders have used up; made where there is none.")
+@click.option("--changes", type=_EXISTING, help="The log of changes, which `resolver-grpc changes new` made.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(min=1), help="How many processes serve.")
 @click.option("--metrics", help="HOST:PORT on the loopback, for Prometheus; port 0: any.")
 @one_line_errors()
@@ -75,6 +77,7 @@ def serve(
     as_of: str | None,
     audit: Path | None,
     budgets: Path | None,
+    changes: Path | None,
     workers: int,
     metrics: str | None,
     *,
@@ -94,6 +97,9 @@ def serve(
 
     With an audit each batch is recorded before its answer leaves; with budgets a sender is held to what its profile
     allows. While either can't be written nothing is resolved. With TLS both must be named.
+
+    With a log of changes, registrars may tell what happens between two snapshots, and every batch takes account of all
+    that was acknowledged before it began. While the log can't be read nothing is resolved.
 
     \b
     Examples:
@@ -122,6 +128,7 @@ def serve(
         access_file=access_file,
         tls=tls,
         budgets=budgets,
+        changes=changes,
     )
     if workers > 1:
         supervise(plan, workers)
@@ -143,6 +150,30 @@ def _parse_as_of(text: str | None) -> int | None:
 
 
 main.add_command(keys)
+
+
+@main.group()
+def changes() -> None:
+    """Makes the log of changes."""
+
+
+@changes.command("new")
+@click.argument("path", type=_EXISTING)
+@click.option("--keys", "key_file", required=True, type=_EXISTING, help="The key file of the server.")
+@one_line_errors()
+def new_changes(path: Path, key_file: Path) -> None:
+    """Makes an empty log of changes at PATH, in a folder that exists, for its owner alone.
+
+    \b
+    Example:
+      resolver-grpc changes new /srv/resolver/changes --keys index.key
+    """
+    if path.exists():
+        raise ConfigurationError(f"{path}: is there already; a log is begun once, and another one at another path")
+    from resolver_grpc.changes.log import ChangeLog  # noqa: PLC0415 - LMDB is no supervisor's
+
+    ChangeLog(path, read_key_ring(key_file)).close()
+    click.echo(f"{path}: an empty log of changes, which snapshots of change sequence 0 begin with")
 
 
 @main.command("decision-table")

@@ -141,6 +141,52 @@ class ChangeIdTakenError(ResolverError):
     reason = "CHANGE_ID_TAKEN"
 
 
+class ChangesTrimmedError(ResolverError):
+    """Changes that the log doesn't hold any more; the metadata hold the first sequence that it does hold."""
+
+    reason = "CHANGES_TRIMMED"
+
+
+class SequenceNotReachedError(ResolverError):
+    """A sequence that the log has not reached.
+
+    Args:
+        message: see ``ResolverError``.
+        asked: the sequence.
+        **metadata: see ``ResolverError``.
+    """
+
+    reason = "SEQUENCE_NOT_REACHED"
+
+    def __init__(self, message: str, *, asked: int = 0, **metadata: str | int) -> None:
+        super().__init__(message, **metadata)
+        self.asked = asked
+
+
+class TooManyChangesError(ResolverError):
+    """A request with more changes than the server takes at once."""
+
+    reason = "TOO_MANY_CHANGES"
+
+
+class SlowReaderError(ResolverError):
+    """A caller who watches changes and leaves them untaken."""
+
+    reason = "SLOW_READER"
+
+
+class InvalidNumberError(ResolverError):
+    """A text that is no CPR or CVR number."""
+
+    reason = "INVALID_NUMBER"
+
+
+class UnknownOwnerError(ResolverError):
+    """A number of whose owner nothing is held."""
+
+    reason = "UNKNOWN_OWNER"
+
+
 class TableError(ResolverError):
     """An input table that can't be read as what it should be."""
 

@@ -25,9 +25,9 @@ from resolver_grpc.model import Reason, Route
 TEXTS = st.text(max_size=40)
 COUNTS = st.integers(0, 2**40)
 OUTCOMES = st.tuples(st.sampled_from(Route) | st.integers(0, 9), st.sampled_from(Reason) | st.integers(0, 20))
-RECORDS = st.builds(
-    Record, COUNTS, TEXTS, TEXTS, TEXTS, COUNTS, COUNTS, TEXTS, TEXTS, COUNTS, TEXTS, st.dictionaries(OUTCOMES, COUNTS)
-)
+BATCHES = COUNTS, TEXTS, TEXTS, TEXTS, COUNTS, COUNTS, TEXTS, TEXTS, COUNTS, TEXTS
+CHANGES = TEXTS, TEXTS, COUNTS, COUNTS
+RECORDS = st.builds(Record, *BATCHES, *CHANGES, st.dictionaries(OUTCOMES, COUNTS))
 REPLIES = st.one_of(
     st.builds(Begun, TEXTS),
     st.builds(Wrote, COUNTS, st.floats(0, 100), TEXTS),

@@ -17,6 +17,7 @@ from access_nursery import (
     token,
     write_access,
 )
+from change_nursery import new_log, unchanged
 from grpc.aio._server import Server
 
 from resolver_grpc.model import Kind, Reason, Role
@@ -25,8 +26,15 @@ from resolver_grpc.v1.query_pb2 import Query
 from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchRequest, ResolveBatchResponse
 from small_register import ANN, IDA, KNOWN_SENDERS, NOON, serving
 
+CHANGES = "/resolver_grpc.v1.ChangeService/"
 LET_IN = "OK", ""
 NOT_KNOWN = "UNAUTHENTICATED", "UNAUTHENTICATED"
+LACKING = {
+    SERVICE + "ResolveBatch": ("PERMISSION_DENIED", "UNKNOWN_SENDER"),
+    SERVICE + "ResolveStream": ("PERMISSION_DENIED", "UNKNOWN_SENDER"),
+    CHANGES + "GetOwner": ("INVALID_ARGUMENT", "INVALID_NUMBER"),
+    CHANGES + "EraseOwner": ("INVALID_ARGUMENT", "INVALID_NUMBER"),
+}
 NOT_PERMITTED = "PERMISSION_DENIED", "NOT_PERMITTED"
 
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
@@ -35,6 +43,10 @@ WHOSE = {
     SERVICE + "ResolveBatch": {Role.INTAKE, Role.DELIVERY},
     SERVICE + "ResolveStream": {Role.INTAKE, Role.DELIVERY},
     SERVICE + "GetServerInfo": {Role.INTAKE, Role.DELIVERY, Role.OPERATOR},
+    CHANGES + "ApplyChanges": {Role.REGISTRAR},
+    CHANGES + "WatchChanges": {Role.REGISTRAR},
+    CHANGES + "GetOwner": {Role.REGISTRAR},
+    CHANGES + "EraseOwner": {Role.REGISTRAR},
     REFLECTION: set(Role),
     HEALTH + "Check": {None, *Role},
     HEALTH + "Watch": {None, *Role},
@@ -54,8 +66,10 @@ def registered():
 
 
 @pytest.fixture(scope="module")
-def guarded(register, folder, registered):
+def guarded(folder, registered):
     """A server in the clear that knows callers by their tokens."""
+    register = unchanged(folder)
+    log = new_log(folder / "log", register.key)
     add_generic, add_registered = Server.add_generic_rpc_handlers, Server.add_registered_method_handlers
 
     def keep_generic(server, handlers):
@@ -70,7 +84,7 @@ def guarded(register, folder, registered):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Server, "add_generic_rpc_handlers", keep_generic)
         patch.setattr(Server, "add_registered_method_handlers", keep_registered)
-        with serving(copied(register, folder / "copy"), **entrance(write_access(folder))) as server:
+        with serving(register, changes=log, **entrance(write_access(folder))) as server:
             yield server
 
 
@@ -98,12 +112,11 @@ def test_every_rpc_that_is_registered_is_walked(guarded, registered):
 @pytest.mark.parametrize("role", [None, *Role], ids=str)
 @pytest.mark.parametrize("rpc", WHOSE)
 def test_an_rpc_is_for_those_whose_it_is_and_for_nobody_else(guarded, registered, rpc, role):
-    """An empty batch names no sender, and is refused for that; an empty question to reflection is answered so."""
+    """An empty batch names no sender, an empty question about an owner no number, and each is refused for that."""
     with channel_to(guarded.target) as channel:
         came_to = outcome(lambda: first_answer(channel, rpc, registered[rpc], metadata_of(role)))
     if role in WHOSE[rpc]:
-        resolving = rpc in (SERVICE + "ResolveBatch", SERVICE + "ResolveStream")
-        assert came_to == (("PERMISSION_DENIED", "UNKNOWN_SENDER") if resolving else LET_IN)
+        assert came_to == LACKING.get(rpc, LET_IN)
     else:
         assert came_to == (NOT_PERMITTED if role else NOT_KNOWN)
 

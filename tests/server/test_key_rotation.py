@@ -108,7 +108,7 @@ def wait_for(stream, calls, snapshot_id):
 def followed(folder):
     """What follows the store, opened as the program opens it, with the key file that it reads and what it logs."""
     file = shutil.copy(folder / "index.key", folder / "server.key")
-    served, store = open_plan(Plan(folder / "store", file, folder / "senders.toml", "", NOON))
+    served, store, _ = open_plan(Plan(folder / "store", file, folder / "senders.toml", "", NOON))
     gc.unfreeze()
     logged = Following(folder / "store", None)
     in_service = InService(served)

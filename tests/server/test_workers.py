@@ -239,7 +239,7 @@ def test_every_worker_follows_the_store(variants, folder):
 
 def test_what_was_open_when_the_worker_began_is_given_back_once_another_snapshot_is_served(variants, folder):
     """The garbage collector never looks at it again, and need not: nothing of it is held in a circle."""
-    served, _ = open_plan(Plan(folder / "snapshot", folder / "index.key", folder / "senders.toml", "", NOON))
+    served, *_ = open_plan(Plan(folder / "snapshot", folder / "index.key", folder / "senders.toml", "", NOON))
     try:
         index = weakref.ref(served.snapshot.index)
         assert gc.get_freeze_count()

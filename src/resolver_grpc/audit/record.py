@@ -1,4 +1,4 @@
-"""What the audit says of one batch, and nothing else.
+"""What the audit says of one call, and nothing else.
 
 What belongs here: the record and its shape on disk. It tells who asked for whom and how often which outcome was
 told; no name, reference, number, key or handle has a place in it, and a shipment's id stands in it as a keyed hash.
@@ -25,8 +25,17 @@ _OUTCOMES: Final[dict[tuple[int, int], str]] = {
 }
 
 
+BATCH: Final = "batch"
+CHANGES: Final = "changes"
+"""What a record is of: changes that came in one message."""
+ACCESS: Final = "access"
+"""A data subject's access."""
+ERASURE: Final = "erasure"
+"""A data subject's erasure."""
+
+
 class Record(NamedTuple):
-    """One batch, answered or refused as a whole.
+    """One call, or message of a stream, answered or refused as a whole: a batch, or what a registrar asked for.
 
     Attributes:
         judged: the instant that its queries were judged at, in seconds of UTC.
@@ -38,7 +47,11 @@ class Record(NamedTuple):
         sender_id: the onboarded sender that it asked for; empty where there is none.
         shipment: the keyed hash of the shipment's id, as ``hash_shipment`` makes it.
         targets: how many targets the response holds: persons and organisations that it told of.
-        refusal: why the whole batch was refused, as the error's reason; empty where it was answered.
+        refusal: why all of it was refused, as the error's reason; empty where it was answered.
+        act: what it is of; of what is no batch the next three tell.
+        subject: the keyed hash of the owner's number, as ``hash_subject`` makes it; empty where there is none.
+        taken: how many changes were taken.
+        refused: how many were refused.
         counts: what its queries got.
     """
 
@@ -52,13 +65,19 @@ class Record(NamedTuple):
     shipment: str = ""
     targets: int = 0
     refusal: str = ""
+    act: str = BATCH
+    subject: str = ""
+    taken: int = 0
+    refused: int = 0
     counts: Counts = _NONE
 
 
 def record_body(record: Record) -> Body:
     """A record as a line of the audit has it."""
+    if record.act != BATCH:
+        return _registrars_body(record)
     return {
-        "type": "batch",
+        "type": BATCH,
         "judged": format_instant(record.judged),
         "caller": record.caller,
         "role": record.role,
@@ -69,5 +88,20 @@ def record_body(record: Record) -> Body:
         "snapshot": record.snapshot_id,
         "change_sequence": record.change_sequence,
         "policy_version": record.policy_version,
+        "refusal": record.refusal,
+    }
+
+
+def _registrars_body(record: Record) -> Body:
+    return {
+        "type": record.act,
+        "judged": format_instant(record.judged),
+        "caller": record.caller,
+        "role": record.role,
+        "subject": record.subject,
+        "taken": record.taken,
+        "refused": record.refused,
+        "snapshot": record.snapshot_id,
+        "change_sequence": record.change_sequence,
         "refusal": record.refusal,
     }

@@ -28,7 +28,7 @@ _ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _BEFORE_SEAL: Final = b',"seal":"'
 _AFTER_SEAL: Final = b'"}'
 _TAIL: Final = len(_BEFORE_SEAL) + 2 * SEAL_BYTES + len(_AFTER_SEAL)
-_SHIPMENT_BYTES: Final = 16
+_HASH_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +39,19 @@ class AuditKeys:
         key_id: names the master key that they come from.
         lines: seals lines.
         shipments: hashes shipment ids.
+        subjects: hashes the numbers of data subjects.
     """
 
     key_id: str
     lines: bytes = field(repr=False)
     shipments: bytes = field(repr=False)
+    subjects: bytes = field(default=b"", repr=False)
 
     @classmethod
     def of(cls, key: MasterKey) -> AuditKeys:
         """The audit's secrets of a master key."""
-        lines, shipments = (hmac.digest(key.audit_secret, use, "sha256") for use in (b"lines", b"shipments"))
-        return cls(key.key_id, lines, shipments)
+        uses = (b"lines", b"shipments", b"subjects")
+        return cls(key.key_id, *(hmac.digest(key.audit_secret, use, "sha256") for use in uses))
 
     def hash_shipment(self, sender_id: str, shipment_id: str) -> str:
         """The keyed hash that stands for a sender's shipment; empty where it has no id.
@@ -59,7 +61,11 @@ class AuditKeys:
         if not shipment_id:
             return ""
         named = _ENCODER.encode([sender_id, shipment_id]).encode()
-        return hmac.digest(self.shipments, named, "sha256")[:_SHIPMENT_BYTES].hex()
+        return hmac.digest(self.shipments, named, "sha256")[:_HASH_BYTES].hex()
+
+    def hash_subject(self, number: str) -> str:
+        """The keyed hash that stands for the owner of a number."""
+        return hmac.digest(self.subjects, number.encode(), "sha256")[:_HASH_BYTES].hex()
 
 
 class Line(NamedTuple):

@@ -36,7 +36,9 @@ _RESTORE: Final = "restore it from its backup, or begin a new one and build a sn
 
 
 class ChangeLog:
-    """An open log of changes; made where there is none, for its owner alone. One thread at a time writes to it, and any may read.
+    """An open log of changes; made where there is none, for its owner alone.
+
+    One thread at a time writes to it, and any may read.
 
     Args:
         path: where it lies, in a folder that exists.
@@ -119,17 +121,22 @@ class ChangeLog:
         with self._refusing(), self._environment.begin() as reading:
             return self._last(reading)
 
-    def read_from(self, sequence: int, at_once: int = _AT_ONCE) -> Iterator[Read]:
-        """Reads the entries from a sequence on, in order, those too that are written meanwhile.
+    def first_sequence(self) -> int:
+        """The sequence of the first entry that was not trimmed; the next one's where there is none.
 
-        Args:
-            sequence: the first one's.
-            at_once: how many are deciphered before the first of them is given.
+        Raises:
+            ChangeLogError: it can't be read.
+        """
+        with self._refusing(), self._environment.begin() as reading:
+            return self._first(reading)
+
+    def read_from(self, sequence: int) -> Iterator[Read]:
+        """Reads the entries from a sequence on, in order, those too that are written meanwhile.
 
         Raises:
             ChangeLogError: an entry is damaged, missing, trimmed, or under a key that the ring doesn't hold.
         """
-        while some := self._read_some(sequence, at_once):
+        while some := self.read_some(sequence, _AT_ONCE):
             yield from some
             sequence += len(some)
 
@@ -203,14 +210,19 @@ class ChangeLog:
         writing.put(place, sealed, db=self._entries, append=True)
         writing.put(id_hash_of(sealed), place + self._active.hash_content(entry), db=self._ids)
 
-    def _read_some(self, sequence: int, at_once: int) -> list[Read]:
+    def read_some(self, sequence: int, most: int) -> list[Read]:
+        """Reads so many entries at most from a sequence on, in order; none past the last.
+
+        Raises:
+            ChangeLogError: see ``read_from``.
+        """
         with self._refusing(), self._environment.begin() as reading:
             last = self._last(reading)
             if sequence < self._first(reading):
                 raise ChangeLogError(
                     f"{self._path}: holds changes from {self._first(reading)} on; serve a newer snapshot"
                 )
-            places = range(sequence, min(sequence + at_once, last + 1))
+            places = range(sequence, min(sequence + most, last + 1))
             return [self._open(one, reading.get(SEQUENCE.pack(one), db=self._entries, default=b"")) for one in places]
 
     def _open(self, sequence: int, sealed: bytes) -> Read:
@@ -269,14 +281,17 @@ class Group:
         """
         position, self._position = self._position, self._position + 1
         try:
-            sequence = self.find(entry)
+            found = self.find(entry)
         except ChangeIdTakenError as error:
             raise ChangeIdTakenError(error.message, position=position) from None
-        if sequence is None:
-            sequence = self.last = self.last + 1
-            self.appended += 1
-            self._log.write(self._writing, sequence, entry)
-        return sequence
+        return self.write(entry) if found is None else found
+
+    def write(self, entry: Entry) -> int:
+        """Writes an entry of which ``find`` has told that it isn't in the log; tells its sequence."""
+        self.last += 1
+        self.appended += 1
+        self._log.write(self._writing, self.last, entry)
+        return self.last
 
 
 def _make_private(path: Path) -> None:

@@ -10,7 +10,7 @@ from enum import StrEnum, unique
 
 @unique
 class ChangeReason(StrEnum):
-    """Why a change is refused. The first part is seen in the change alone, the second only beside its owner or the log."""
+    """Why a change is refused. The first part is seen in the change alone, the second beside its owner or the log."""
 
     INVALID_CHANGE_ID = "INVALID_CHANGE_ID"
     INVALID_NUMBER = "INVALID_NUMBER"

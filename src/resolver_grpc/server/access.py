@@ -68,11 +68,16 @@ EVERYBODY: Final = None
 """Stands in the table for an RPC that asks nobody who they are."""
 
 _RESOLVING = frozenset({Role.INTAKE, Role.DELIVERY})
+_REGISTERING = frozenset({Role.REGISTRAR})
 
 ROLES_BY_RPC: Mapping[str, frozenset[Role] | None] = {
     "/resolver_grpc.v1.ResolverService/ResolveBatch": _RESOLVING,
     "/resolver_grpc.v1.ResolverService/ResolveStream": _RESOLVING,
     "/resolver_grpc.v1.ResolverService/GetServerInfo": _RESOLVING | {Role.OPERATOR},
+    "/resolver_grpc.v1.ChangeService/ApplyChanges": _REGISTERING,
+    "/resolver_grpc.v1.ChangeService/WatchChanges": _REGISTERING,
+    "/resolver_grpc.v1.ChangeService/GetOwner": _REGISTERING,
+    "/resolver_grpc.v1.ChangeService/EraseOwner": _REGISTERING,
     "/grpc.health.v1.Health/Check": EVERYBODY,
     "/grpc.health.v1.Health/Watch": EVERYBODY,
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": frozenset(Role),

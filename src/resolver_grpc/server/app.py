@@ -15,16 +15,21 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
 
+from resolver_grpc.changes.log import ChangeLog
 from resolver_grpc.errors import ConfigurationError, ResolverError, SnapshotError
 from resolver_grpc.server.auditing import Auditing, open_audit
 from resolver_grpc.server.budgeting import Budgeting, open_budgets
+from resolver_grpc.server.change_service import SERVICE_NAME as CHANGE_SERVICE_NAME
+from resolver_grpc.server.change_service import ChangeService
 from resolver_grpc.server.entrance import ON_THE_LOOPBACK, Entrance, open_entrance
+from resolver_grpc.server.following import Following
 from resolver_grpc.server.gate import Gate
 from resolver_grpc.server.health import AUDIT_NAME, BUDGETS_NAME, Kept, watch_health
+from resolver_grpc.server.intake import Intake
 from resolver_grpc.server.log import make_log
 from resolver_grpc.server.metrics import Metrics
 from resolver_grpc.server.metrics_page import showing
-from resolver_grpc.server.opening import clock_of, facts_of, open_plan, wall_clock
+from resolver_grpc.server.opening import Opened, clock_of, facts_of, open_plan, wall_clock
 from resolver_grpc.server.options import ALONE, LIMITS
 from resolver_grpc.server.plan import GRACE_SECONDS, Plan
 from resolver_grpc.server.reload import SECONDS_BETWEEN_LOOKS, Reload, Store
@@ -49,6 +54,7 @@ class Server:
         options: what its gRPC server is told beside, or instead of, its limits; alone on its port unless told.
         entrance: how callers come in; in the clear and as delivery unless told.
         now: tells the instant that tokens are judged at, which is never a replayed one.
+        changes: the log of changes that are laid over what it serves, which it closes when it stops; None for none.
     """
 
     def __init__(  # noqa: PLR0913 - each is one choice of the caller's, most with a default
@@ -65,6 +71,7 @@ class Server:
         options: Sequence[tuple[str, int]] = ALONE,
         entrance: Entrance = ON_THE_LOOPBACK,
         now: Callable[[], int] = wall_clock,
+        changes: ChangeLog | None = None,
     ) -> None:
         self._in_service = InService(served)
         self._clock = clock
@@ -87,12 +94,25 @@ class Server:
         service = ResolverService(self._in_service, clock, log, self._metrics, audit, budgets)
         self._server.add_generic_rpc_handlers((service.handler(),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._changes = changes
+        self._following: Following | None = None
+        self._intake: Intake | None = None
+        self._taking: ChangeService | None = None
+        names = [SERVICE_NAME, *(self._take_changes(changes, clock, log) if changes else ())]
         health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-        reflection.enable_server_reflection((SERVICE_NAME, health_name, reflection.SERVICE_NAME), self._server)
+        reflection.enable_server_reflection((*names, health_name, reflection.SERVICE_NAME), self._server)
         self._log = log
         self._watching: list[asyncio.Task[None]] = []
         self._touching: asyncio.Task[None] | None = None
         self._reloading: asyncio.Task[None] | None = None
+
+    def _take_changes(self, changes: ChangeLog, clock: Callable[[], int], log: FilteringBoundLogger) -> tuple[str]:
+        """Takes changes into a log, and follows it; tells the service's name."""
+        self._following = Following(changes, self._in_service, log, self._metrics.note_change_sequence)
+        self._intake = Intake(changes, self._in_service, self._following.note_writing)
+        self._taking = ChangeService(self._in_service, changes, self._intake, clock, log, self._metrics, self._audit)
+        self._server.add_generic_rpc_handlers((self._taking.handler(),))
+        return (CHANGE_SERVICE_NAME,)
 
     async def start(self, listen: str) -> int:
         """Starts to answer.
@@ -110,11 +130,13 @@ class Server:
         kept: dict[str, Kept] = {AUDIT_NAME: self._audit} if self._audit else {}
         kept |= {BUDGETS_NAME: self._budgets} if self._budgets else {}
         watches = [
-            watch_health(self._health, self._clock, self._in_service, kept),
+            watch_health(self._health, self._clock, self._in_service, kept, self._following),
             self._metrics.watch(self._in_service, self._clock, self._budgets),
         ]
         if self._budgets:
             watches.append(self._budgets.watch())
+        if self._following:
+            watches.append(self._following.watch())
         if self._roster:
             watches.append(self._roster.watch(self._interval))
         self._watching = [asyncio.create_task(watch) for watch in watches]
@@ -149,12 +171,18 @@ class Server:
             watch.cancel()
         await asyncio.gather(*self._watching, return_exceptions=True)
         await self._health.enter_graceful_shutdown()
+        if self._taking:
+            self._taking.stop()
         await self._server.stop(GRACE_SECONDS)
         if self._touching:
             await self._touching
         if self._reloading:
             await self._reloading
+        if self._intake:
+            await self._intake.close()
         await self._in_service.close()
+        if self._changes:
+            self._changes.close()
         if self._audit:
             await self._audit.close()
         if self._budgets:
@@ -173,24 +201,31 @@ def run(plan: Plan) -> None:
     """
     # The small files first: what is wrong with them is told before a country is opened.
     entrance = open_entrance(plan, make_log())
-    served, store = open_plan(plan)
+    opened = open_plan(plan)
     registry = CollectorRegistry()
     with showing(plan.metrics, registry) if plan.metrics else nullcontext() as shown:
-        asyncio.run(_run(served, replace(plan, metrics=shown), store, entrance, registry))
+        asyncio.run(_run(opened, replace(plan, metrics=shown), entrance, registry))
 
 
-async def _run(
-    served: Served, plan: Plan, store: Store | None, entrance: Entrance, registry: CollectorRegistry
-) -> None:
+async def _run(opened: Opened, plan: Plan, entrance: Entrance, registry: CollectorRegistry) -> None:
     log, listen = make_log(), plan.listen
+    served, store, changes = opened
     try:
         budgets = open_budgets(plan, log)
         audit = open_audit(plan, 1, log)
     except ResolverError:
-        served.snapshot.index.close()
+        opened.close()
         raise
     server = Server(
-        served, clock_of(served), log, store, registry=registry, audit=audit, budgets=budgets, entrance=entrance
+        served,
+        clock_of(served),
+        log,
+        store,
+        registry=registry,
+        audit=audit,
+        budgets=budgets,
+        entrance=entrance,
+        changes=changes,
     )
     stop = asyncio.Event()
     # Before anybody is told that the server is there, who might then end it.

@@ -10,12 +10,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple, Self
 
 from structlog.typing import FilteringBoundLogger
 
 from resolver_grpc.audit.chain import News
 from resolver_grpc.audit.naming import End
-from resolver_grpc.audit.record import Record
+from resolver_grpc.audit.record import CHANGES, Record
 from resolver_grpc.audit.sealing import AuditKeys
 from resolver_grpc.audit.writer import Audience, AuditWriter, NoteWrite
 from resolver_grpc.errors import OverBudgetError, ResolverError
@@ -26,6 +27,29 @@ from resolver_grpc.server.access import Caller
 from resolver_grpc.server.answer import Answer
 from resolver_grpc.server.plan import Plan
 from resolver_grpc.server.served import Served
+
+
+class Circumstances(NamedTuple):
+    """What begins a record, whatever its call came to; see ``Record``."""
+
+    judged: int
+    caller: str
+    role: str
+    snapshot_id: str
+    change_sequence: int
+    policy_version: int
+
+    @classmethod
+    def of(cls, served: Served, judged: int, caller: Caller) -> Self:
+        """Those of a call.
+
+        Args:
+            served: what it is answered from.
+            judged: the instant that it is judged at, in seconds of UTC.
+            caller: who calls.
+        """
+        snapshot_id = served.snapshot.manifest.snapshot_id
+        return cls(judged, caller.name, caller.role.value, snapshot_id, served.change_sequence, POLICY_VERSION)
 
 
 class Auditing:
@@ -70,24 +94,20 @@ class Auditing:
         """
         return self._writer.check()
 
-    def record_answer(
-        self, answer: Answer, served: Served, judged: int, caller: Caller, taken_up: int
-    ) -> Awaitable[None]:
+    def record_answer(self, answer: Answer, circumstances: Circumstances, taken_up: int) -> Awaitable[None]:
         """Begins to record an answered batch.
 
         Args:
             answer: what it came to.
-            served: what it was answered from.
-            judged: the instant that its queries were judged at, in seconds of UTC.
-            caller: who asked.
+            circumstances: who asked, and what it was answered from.
             taken_up: as ``check`` told.
 
         Returns:
             What ends once the answer may leave, or raises an ``AuditError`` where it can't be recorded.
         """
-        return self._writer.write(partial(self._record_of, answer, served, judged, caller), taken_up)
+        return self._writer.write(partial(self._record_of, answer, circumstances), taken_up)
 
-    async def record_refusal(self, error: Exception, served: Served, judged: int, caller: Caller) -> None:
+    async def record_refusal(self, error: Exception, circumstances: Circumstances) -> None:
         """Records a batch that is refused as a whole; its refusal may leave once this returns.
 
         The sender that it named was never onboarded, or nobody knows whether it was: it is not recorded, unless it is
@@ -95,26 +115,39 @@ class Auditing:
 
         Args:
             error: why it is refused.
-            served: what it would have been answered from.
-            judged: the instant that it was taken up at, in seconds of UTC.
-            caller: who asked.
+            circumstances: who asked, and what it would have been answered from.
 
         Raises:
             AuditError: it can't be recorded.
         """
         reason = error.reason if isinstance(error, ResolverError) else ResolverError.reason
         sender_id = error.sender_id if isinstance(error, OverBudgetError) else ""
-        circumstances = _circumstances(served, judged, caller)
         await self._writer.write(partial(Record, *circumstances, sender_id=sender_id, refusal=reason))
+
+    def record_changes(self, circumstances: Circumstances, taken: int, refused: int) -> Awaitable[None]:
+        """Begins to record what became of the changes of one message; see ``record_answer``."""
+        return self._writer.write(partial(Record, *circumstances, act=CHANGES, taken=taken, refused=refused))
+
+    def record_subject(self, circumstances: Circumstances, act: str, number: str, refusal: str = "") -> Awaitable[None]:
+        """Begins to record a data subject's access or erasure; see ``record_answer``.
+
+        Args:
+            circumstances: who asked for it, and of what was held.
+            act: ``record.ACCESS`` or ``record.ERASURE``.
+            number: the owner's, of which a keyed hash is recorded.
+            refusal: why it is refused, as the error's reason.
+        """
+        subject = self._keys.hash_subject(number)
+        return self._writer.write(partial(Record, *circumstances, act=act, subject=subject, refusal=refusal))
 
     async def close(self) -> None:
         """Says that nothing more comes."""
         await self._writer.close()
 
-    def _record_of(self, answer: Answer, served: Served, judged: int, caller: Caller) -> Record:
+    def _record_of(self, answer: Answer, circumstances: Circumstances) -> Record:
         told = answer.told
         return Record(
-            *_circumstances(served, judged, caller),
+            *circumstances,
             sender_id=answer.sender_id,
             shipment=self._keys.hash_shipment(answer.sender_id, answer.shipment_id),
             targets=told.targets,
@@ -150,9 +183,3 @@ def open_audit(plan: Plan, worker: int, log: FilteringBoundLogger) -> Auditing |
         KeyFileError: the key file is refused.
     """
     return Auditing(plan.audit, read_key_ring(plan.key_file), worker, log) if plan.audit else None
-
-
-def _circumstances(served: Served, judged: int, caller: Caller) -> tuple[int, str, str, str, int, int]:
-    """What begins a record, whatever its batch came to."""
-    manifest = served.snapshot.manifest
-    return judged, caller.name, caller.role.value, manifest.snapshot_id, manifest.change_sequence, POLICY_VERSION

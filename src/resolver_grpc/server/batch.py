@@ -12,13 +12,19 @@ from typing import TypeAlias, TypeVar, cast
 
 from google.protobuf.message import DecodeError, Message
 
-from resolver_grpc.errors import MalformedRequestError, TooManyQueriesError, UnknownSenderError
+from resolver_grpc.errors import (
+    MalformedRequestError,
+    SequenceNotReachedError,
+    TooManyQueriesError,
+    UnknownSenderError,
+)
 from resolver_grpc.model import Decision, Query, Role, Sender
 from resolver_grpc.policy import POLICY_VERSION
 from resolver_grpc.resolve import Resolver
 from resolver_grpc.server.answer import Answer, Steps, Tally
 from resolver_grpc.server.counting import count_queries
 from resolver_grpc.server.metering import UNMETERED, Meter
+from resolver_grpc.server.overlaid import Overlaid
 from resolver_grpc.snapshot.manifest import Manifest
 from resolver_grpc.v1.decision_pb2 import Decision as DecisionRow
 from resolver_grpc.v1.decision_pb2 import Reason as ReasonNumber
@@ -49,6 +55,7 @@ class Batches:
         senders: the onboarded senders by id.
         horizon: the instant at which the snapshot becomes stale.
         as_of: the instant that everything is judged at, where a past day is replayed.
+        overlaid: the changes over the snapshot, where the resolver sees them.
     """
 
     resolver: Resolver
@@ -56,6 +63,12 @@ class Batches:
     senders: Mapping[str, Sender]
     horizon: int
     as_of: int | None = None
+    overlaid: Overlaid | None = None
+
+    @property
+    def change_sequence(self) -> int:
+        """The sequence of the last change that decisions take account of."""
+        return self.overlaid.sequence if self.overlaid else self.manifest.change_sequence
 
     def answer(self, request: bytes, instant: int, *, role: Role = Role.DELIVERY) -> bytes:
         """Resolves one request at once, in any sender's name, and gives the response; see ``steps``."""
@@ -80,6 +93,7 @@ class Batches:
             MalformedRequestError: the bytes are no request.
             TooManyQueriesError: it holds more than ``MAX_QUERIES`` queries.
             UnknownSenderError: its sender was never onboarded, or is none that the caller may act for.
+            SequenceNotReachedError: it asks for a later change than was laid over the snapshot.
             NotYetValidError: the instant lies before the snapshot's register date.
             OverBudgetError: the sender has used up a budget, before this request or by it.
             BudgetFileError: budgets can't be kept.
@@ -92,6 +106,7 @@ class Batches:
         message = parse_message(ResolveBatchRequest, request)
         sender = self.sender(message.sender_id, may_act_for)
         queries: Sequence[Query] = message.queries
+        self._check_sequence(message.at_least_sequence)
         self.resolver.check_instant(instant)
         meter.admit(sender, len(queries))
         response, told = self.response(), Tally()
@@ -106,6 +121,14 @@ class Batches:
             told.add_decisions(some, decisions)
         meter.settle(sender, told.counted)
         return Answer(response.SerializeToString(), sender.id, message.shipment_id, told)
+
+    def _check_sequence(self, asked: int) -> None:
+        if asked > self.change_sequence:
+            raise SequenceNotReachedError(
+                "the changes have not reached at_least_sequence; check that this server's log gave it",
+                asked=asked,
+                change_sequence=self.change_sequence,
+            )
 
     def sender(self, sender_id: str, may_act_for: MayActFor) -> Sender:
         """The onboarded sender of an id.
@@ -122,7 +145,7 @@ class Batches:
         """A response without decisions."""
         return ResolveBatchResponse(
             snapshot_id=self.manifest.snapshot_id,
-            change_sequence=self.manifest.change_sequence,
+            change_sequence=self.change_sequence,
             policy_version=POLICY_VERSION,
         )
 

@@ -1,4 +1,4 @@
-"""How many queries a request holds, before any of them is read; and a request of queries that were not read.
+"""How many queries or changes a request holds, before any of them is read; and a request of queries that were not read.
 
 What belongs here: the framing, and nothing of what a query says. A query that protobuf has read takes more
 than a hundred times the two bytes of an empty one on the wire, so that a request within the byte limit could
@@ -8,29 +8,36 @@ take a gigabyte of memory: it is to be refused before that.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from resolver_grpc.errors import MalformedRequestError
+from resolver_grpc.v1.change_service_pb2 import ApplyChangesRequest
 from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchRequest
 
-_QUERIES = FieldDescriptorProto(
-    name="queries",
-    number=ResolveBatchRequest.DESCRIPTOR.fields_by_name["queries"].number,
-    type=FieldDescriptorProto.TYPE_BYTES,
-    label=FieldDescriptorProto.LABEL_REPEATED,
-)
-# In a pool of its own: reflection is not to show it.
-_POOL = DescriptorPool()
-_POOL.Add(
-    FileDescriptorProto(
-        name="unread.proto", package="unread", message_type=[DescriptorProto(name="Request", field=[_QUERIES])]
+
+def _unread(field: FieldDescriptor) -> type[Message]:
+    """A message whose one field holds the bytes of what another's has of messages."""
+    unread = FieldDescriptorProto(
+        name=field.name,
+        number=field.number,
+        type=FieldDescriptorProto.TYPE_BYTES,
+        label=FieldDescriptorProto.LABEL_REPEATED,
     )
-)
-_UnreadRequest = GetMessageClass(_POOL.FindMessageTypeByName("unread.Request"))
+    # In a pool of its own: reflection is not to show it.
+    pool = DescriptorPool()
+    message = DescriptorProto(name="Request", field=[unread])
+    pool.Add(FileDescriptorProto(name="unread.proto", package="unread", message_type=[message]))
+    return GetMessageClass(pool.FindMessageTypeByName("unread.Request"))
+
+
+_UnreadRequest: Any = _unread(ResolveBatchRequest.DESCRIPTOR.fields_by_name["queries"])
+_UnreadChanges: Any = _unread(ApplyChangesRequest.DESCRIPTOR.fields_by_name["changes"])
 
 
 def count_queries(request: bytes) -> int:
@@ -43,9 +50,24 @@ def count_queries(request: bytes) -> int:
         MalformedRequestError: the bytes are no message, whatever its queries are.
     """
     try:
-        return len(_UnreadRequest.FromString(request).queries)  # type: ignore[attr-defined]  # made at run time
+        return len(_UnreadRequest.FromString(request).queries)
     except DecodeError:
         raise MalformedRequestError("the bytes are no ResolveBatchRequest") from None
+
+
+def count_changes(request: bytes) -> int:
+    """Counts a request's changes without reading them.
+
+    Args:
+        request: an ``ApplyChangesRequest`` in wire format.
+
+    Raises:
+        MalformedRequestError: the bytes are no message, whatever its changes are.
+    """
+    try:
+        return len(_UnreadChanges.FromString(request).changes)
+    except DecodeError:
+        raise MalformedRequestError("the bytes are no ApplyChangesRequest") from None
 
 
 def frame_queries(queries: Sequence[bytes]) -> bytes:

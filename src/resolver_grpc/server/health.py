@@ -4,7 +4,8 @@ The empty name and the service's name are SERVING from the snapshot's register d
 ``snapshot`` tells freshness: past its horizon a snapshot is stale; it goes on answering, reaching fewer.
 The name ``generation`` is NOT_SERVING while the store's live generation is refused and another one answers, and
 ``senders`` while the senders' file, as it stands, is refused. While the audit can't be written, or the file of budgets
-is gone, nothing is resolved: the empty name, the service's, and ``audit`` or ``budgets`` are NOT_SERVING.
+is gone, nothing is resolved: the empty name, the service's, and ``audit`` or ``budgets`` are NOT_SERVING. The name
+``changes`` is NOT_SERVING while none can be taken; while they can't even be read, nothing is resolved either.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ GENERATION_NAME = "generation"
 SENDERS_NAME = "senders"
 AUDIT_NAME = "audit"
 BUDGETS_NAME = "budgets"
+CHANGES_NAME = "changes"
 _LONGEST_WAIT_SECONDS = 60
 
 _STATUS = {True: HealthCheckResponse.SERVING, False: HealthCheckResponse.NOT_SERVING}
@@ -38,11 +40,22 @@ class Kept(Protocol):
         """Whether it can be; where it can't, nothing is resolved."""
 
 
-def health_at(instant: int, in_service: InService, kept: Mapping[str, Kept]) -> dict[str, bool]:
+class Followed(Kept, Protocol):
+    """The changes that are laid over what is served."""
+
+    @property
+    def takes(self) -> bool:
+        """Whether more of them can be taken."""
+
+
+def health_at(
+    instant: int, in_service: InService, kept: Mapping[str, Kept], changes: Followed | None = None
+) -> dict[str, bool]:
     """Which names are well at an instant; of what is kept, by its name, too."""
     served = in_service.served
     are_kept = {name: one.is_well for name, one in kept.items()}
-    answers = instant >= served.valid_from and all(are_kept.values())
+    are_read = changes is None or changes.is_well
+    answers = instant >= served.valid_from and all(are_kept.values()) and are_read
     return {
         "": answers,
         SERVICE_NAME: answers,
@@ -52,18 +65,23 @@ def health_at(instant: int, in_service: InService, kept: Mapping[str, Kept]) -> 
         # What is not asked for is well.
         AUDIT_NAME: True,
         BUDGETS_NAME: True,
+        CHANGES_NAME: changes is None or changes.takes,
         **are_kept,
     }
 
 
 async def watch_health(
-    servicer: aio.HealthServicer, clock: Callable[[], int], in_service: InService, kept: Mapping[str, Kept]
+    servicer: aio.HealthServicer,
+    clock: Callable[[], int],
+    in_service: InService,
+    kept: Mapping[str, Kept],
+    changes: Followed | None = None,
 ) -> None:
     """Keeps the health service true to the clock, to what is in service and to what is kept, until cancelled."""
     while True:
         in_service.changed.clear()
         instant = clock()
-        for name, is_well in health_at(instant, in_service, kept).items():
+        for name, is_well in health_at(instant, in_service, kept, changes).items():
             await servicer.set(name, _STATUS[is_well])
         served = in_service.served
         waits = [boundary - instant for boundary in (served.valid_from, served.horizon) if boundary > instant]

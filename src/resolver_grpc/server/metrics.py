@@ -8,7 +8,8 @@ numbers; where all of it is shown is ``metrics_page.py``'s.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections import Counter as Tally
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -84,6 +85,24 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemax",
         )
+        self._changes = Counter(
+            "resolver_changes",
+            "Changes that were sent, by event and by what became of them: TAKEN, or why they were refused.",
+            ["event", "outcome"],
+            registry=registry,
+        )
+        self._change_sequence = Gauge(
+            "resolver_change_sequence",
+            "The sequence of the last change that decisions take account of.",
+            registry=registry,
+            multiprocess_mode="livemin",
+        )
+        self._changes_behind = Gauge(
+            "resolver_changes_behind",
+            "Changes of the log that a process has not laid over its snapshot yet; no batch begins before it has.",
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
         self._memories: Mapping[str, Memory] = {}
         self._served: Served | None = None
 
@@ -130,6 +149,16 @@ class Metrics:
     def note_over_budget(self, reason: str) -> None:
         """Counts a call that was refused because a budget was used up, by the error's reason."""
         self._over_budget.labels(reason).inc()
+
+    def note_changes(self, changes: Iterable[tuple[str, str]]) -> None:
+        """Counts changes that were answered, each by the name of its event, and of its outcome."""
+        for labels, count in Tally(changes).items():
+            self._changes.labels(*labels).inc(count)
+
+    def note_change_sequence(self, sequence: int, behind: int) -> None:
+        """Notes up to which change decisions take account of them, and how many lie beyond."""
+        self._change_sequence.set(sequence)
+        self._changes_behind.set(behind)
 
     def look(self, served: Served, instant: int) -> None:
         """Looks at what is in service: its age, and how well the words of queries are remembered."""

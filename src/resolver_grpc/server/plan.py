@@ -38,6 +38,7 @@ class Plan:
         as_of: the instant that everything is judged at, where a past day is replayed.
         audit: the folder of the audit; None for a server that keeps none.
         budgets: the file of budgets; None for a server that holds senders to none.
+        changes: the log of changes; None for a server that takes none.
         connection_age: seconds after which a worker asks a client to connect anew; a server alone never does.
         metrics: ``HOST:PORT`` where metrics are shown, if anywhere.
         access_file: the callers that are known; None where whoever is on this machine is delivery.
@@ -55,6 +56,7 @@ class Plan:
     access_file: Path | None = None
     tls: TlsFiles | None = None
     budgets: Path | None = None
+    changes: Path | None = None
 
     @property
     def leaving_seconds(self) -> float:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
-from resolver_grpc.errors import KeyFileError, NotYetValidError, ResolverError, SnapshotError
+from resolver_grpc.errors import ChangeLogError, KeyFileError, NotYetValidError, ResolverError, SnapshotError
 from resolver_grpc.server.faults import fault_of
 from resolver_grpc.server.served import InService, Refusal, Served
 from resolver_grpc.server.sighting import Sighting, sight
@@ -44,6 +44,7 @@ class Store:
 
         Raises:
             SnapshotError: the store has no live generation, or it is missing, damaged, foreign or of another format.
+            ChangeLogError: the log of changes can't be read, or doesn't lead on from it.
             KeyFileError: there is no key to open it.
             ConfigurationError: the instant to replay lies before its register date.
         """
@@ -51,7 +52,7 @@ class Store:
             sighting = sight(self.path)
             try:
                 return self.open(self.directory(sighting), sighting)
-            except (SnapshotError, KeyFileError):
+            except (SnapshotError, KeyFileError, ChangeLogError):
                 if sight(self.path) == sighting:
                     raise
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
 from resolver_grpc.canonical import CANONICAL_VERSION
+from resolver_grpc.changes.log import ChangeLog
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.fastpath.machine import choose_way
 from resolver_grpc.fastpath.way import FastWay, Memory
@@ -23,8 +24,10 @@ from resolver_grpc.handles import Handles
 from resolver_grpc.keys import MasterKey
 from resolver_grpc.model import Sender
 from resolver_grpc.resolve import Resolver
+from resolver_grpc.rows.cells import Span
 from resolver_grpc.server.batch import Batches
 from resolver_grpc.server.fast_batches import FastBatches
+from resolver_grpc.server.overlaid import Overlaid
 from resolver_grpc.server.sighting import Sighting
 from resolver_grpc.snapshot.store import Snapshot, open_snapshot
 from resolver_grpc.times import parse_time, register_window
@@ -36,11 +39,13 @@ class Served:
 
     Attributes:
         snapshot: the open snapshot.
-        batches: answers requests from it, the fast way or the plain way.
+        batches: answers requests from it alone, the fast way or the plain way.
         valid_from: the instant from which on it answers.
         horizon: the instant from which on it is stale.
         sighting: as what it was seen in its store; None where it stands in none.
         budgets_secret: what budgets hash its keys with once more.
+        overlaid: the changes over it; None where no log is kept.
+        changed: answers requests from it with the changes laid over; None where no log is kept.
     """
 
     snapshot: Snapshot
@@ -49,6 +54,23 @@ class Served:
     horizon: int
     sighting: Sighting | None = None
     budgets_secret: bytes = field(default=b"", repr=False)
+    overlaid: Overlaid | None = None
+    changed: Batches | None = None
+
+    @property
+    def change_sequence(self) -> int:
+        """The sequence of the last change that a batch takes account of that begins now."""
+        return self.overlaid.sequence if self.overlaid else self.snapshot.manifest.change_sequence
+
+    @property
+    def answering(self) -> FastBatches | Batches:
+        """What answers the next batch: as long as no change is laid over the snapshot, it alone."""
+        is_changed = self.change_sequence > self.snapshot.manifest.change_sequence
+        return self.changed if self.changed and is_changed else self.batches
+
+    def batch(self) -> AbstractAsyncContextManager[None]:
+        """Lets a batch be answered as of one change, the last one or a later; see ``Overlaid.batch``."""
+        return self.overlaid.batch() if self.overlaid else nullcontext()
 
     @property
     def plain(self) -> Batches:
@@ -89,6 +111,7 @@ def open_served(  # noqa: PLR0913 - what is served, as of when; the last two hav
     sighting: Sighting | None = None,
     *,
     ring: Iterable[MasterKey] = (),
+    log: ChangeLog | None = None,
 ) -> Served:
     """Opens a snapshot to serve it.
 
@@ -100,8 +123,10 @@ def open_served(  # noqa: PLR0913 - what is served, as of when; the last two hav
         sighting: as what it was seen in its store.
         ring: the keys that handles are known under, of which the first makes new ones; the snapshot's own where none
             is given.
+        log: the log of changes, of which those are laid over the snapshot that came after it.
 
     Raises:
+        ChangeLogError: the log can't be read, or doesn't lead on from the snapshot.
         SnapshotError: the snapshot is missing, damaged, foreign or of another format.
         ConfigurationError: the instant to replay lies before the snapshot's register date.
     """
@@ -117,7 +142,17 @@ def open_served(  # noqa: PLR0913 - what is served, as of when; the last two hav
     resolver = Resolver(snapshot.index, key.index_keys, valid_from, handles)
     plain = Batches(resolver, snapshot.manifest, senders, horizon, as_of)
     answering = _answering(plain, snapshot, key, handles)
-    return Served(snapshot, answering, valid_from, horizon, sighting, key.budgets_secret)
+    served = Served(snapshot, answering, valid_from, horizon, sighting, key.budgets_secret)
+    if log is None:
+        return served
+    try:
+        overlaid = Overlaid(log, snapshot, key.index_keys, Span(valid_from, horizon))
+        overlaid.replay()
+    except BaseException:
+        snapshot.index.close()
+        raise
+    changed = replace(plain, resolver=Resolver(overlaid.index, key.index_keys, valid_from, handles), overlaid=overlaid)
+    return replace(served, overlaid=overlaid, changed=changed)
 
 
 def _answering(plain: Batches, snapshot: Snapshot, key: MasterKey, handles: Handles) -> FastBatches | Batches:

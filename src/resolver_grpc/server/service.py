@@ -11,11 +11,11 @@ from typing import Final, NamedTuple, NoReturn
 import grpc
 from structlog.typing import FilteringBoundLogger
 
-from resolver_grpc.errors import OverBudgetError
+from resolver_grpc.errors import OverBudgetError, SequenceNotReachedError
 from resolver_grpc.server.access import Caller
 from resolver_grpc.server.ahead import work_ahead
 from resolver_grpc.server.answer import Answer, Steps
-from resolver_grpc.server.auditing import Auditing
+from resolver_grpc.server.auditing import Auditing, Circumstances
 from resolver_grpc.server.budgeting import Budgeting
 from resolver_grpc.server.faults import fault_of
 from resolver_grpc.server.gate import admitted_caller
@@ -31,6 +31,8 @@ SERVICE_NAME = DESCRIPTOR.services_by_name["ResolverService"].full_name
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
+_SECONDS_FOR_A_SEQUENCE: Final = 1.0
+"""How long a batch waits for a change that it asks for: what was acknowledged is there at once, whoever took it."""
 _MOST_AHEAD: Final = 8
 """Batches of a stream that are answered and not told yet: a sync of the audit takes as long as a few of 1,000."""
 
@@ -136,21 +138,32 @@ class ResolverService:
         """Answers a batch; gives what is to be waited for before the answer may leave, if there is anything."""
         taken_up = self._audit.check() if self._audit else 0
         with self._in_service.batch() as served:
-            instant = self._clock()
-            answer = await self._answer(request, served, instant, caller)
-        recorded = self._audit.record_answer(answer, served, instant, caller, taken_up) if self._audit else None
+            try:
+                answer, circumstances = await self._answer_in_time(request, served, caller)
+            except Exception as error:
+                if self._audit:
+                    circumstances = Circumstances.of(served, self._clock(), caller)
+                    await self._audit.record_refusal(error, circumstances)
+                raise
+        recorded = self._audit.record_answer(answer, circumstances, taken_up) if self._audit else None
         return answer, recorded
 
-    async def _answer(self, request: bytes, served: Served, instant: int, caller: Caller) -> Answer:
-        """Takes the steps of an answer; what it is refused for is recorded before it is raised."""
-        meter = self._budgets.meter(served.budgets_secret) if self._budgets else UNMETERED
+    async def _answer_in_time(self, request: bytes, served: Served, caller: Caller) -> tuple[Answer, Circumstances]:
+        """Answers a batch; one that asks for a later change than there is waits a moment for it."""
         try:
-            steps = served.batches.steps(request, instant, caller.may_act_for, caller.role, meter)
-            return await _in_turn(steps, self._metrics)
-        except Exception as error:
-            if self._audit:
-                await self._audit.record_refusal(error, served, instant, caller)
+            return await self._answer(request, served, caller)
+        except SequenceNotReachedError as error:
+            if served.overlaid and await served.overlaid.reaches(error.asked, _SECONDS_FOR_A_SEQUENCE):
+                return await self._answer(request, served, caller)
             raise
+
+    async def _answer(self, request: bytes, served: Served, caller: Caller) -> tuple[Answer, Circumstances]:
+        """Takes the steps of an answer, all of them as of one instant and one change."""
+        meter = self._budgets.meter(served.budgets_secret) if self._budgets else UNMETERED
+        async with served.batch():
+            instant = self._clock()
+            steps = served.answering.steps(request, instant, caller.may_act_for, caller.role, meter)
+            return await _in_turn(steps, self._metrics), Circumstances.of(served, instant, caller)
 
     async def _refuse(self, error: Exception, context: Context) -> NoReturn:
         if fault := fault_of(error):

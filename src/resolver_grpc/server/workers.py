@@ -49,11 +49,19 @@ def work(number: int, plan: Plan, tie: Connection) -> None:
 
 async def _serve(number: int, plan: Plan, tie: Connection, log: FilteringBoundLogger) -> None:
     entrance = open_entrance(plan, log)
-    served, store = open_plan(plan)
+    served, store, changes = open_plan(plan)
     options = (("grpc.so_reuseport", 1), ("grpc.max_connection_age_ms", round(plan.connection_age * 1000)))
     budgets, audit = open_budgets(plan, log), open_audit(plan, number, log)
     server = Server(
-        served, clock_of(served), log, store, audit=audit, budgets=budgets, entrance=entrance, options=options
+        served,
+        clock_of(served),
+        log,
+        store,
+        audit=audit,
+        budgets=budgets,
+        entrance=entrance,
+        options=options,
+        changes=changes,
     )
     told, stop, loop = asyncio.Event(), asyncio.Event(), asyncio.get_running_loop()
 

@@ -27,7 +27,7 @@ from resolver_grpc.v1 import decision_pb2 as resolver__grpc_dot_v1_dot_decision_
 from resolver_grpc.v1 import query_pb2 as resolver__grpc_dot_v1_dot_query__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'resolver_grpc/v1/resolver_service.proto\x12\x10resolver_grpc.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fresolver_grpc/v1/decision.proto\x1a\x1cresolver_grpc/v1/query.proto\"\x81\x01\n\x13ResolveBatchRequest\x12\x11\n\tsender_id\x18\x01 \x01(\t\x12\x13\n\x0bshipment_id\x18\x02 \x01(\t\x12\x18\n\x10personal_content\x18\x03 \x01(\x08\x12(\n\x07queries\x18\x04 \x03(\x0b\x32\x17.resolver_grpc.v1.Query\"\x8b\x01\n\x14ResolveBatchResponse\x12-\n\tdecisions\x18\x01 \x03(\x0b\x32\x1a.resolver_grpc.v1.Decision\x12\x13\n\x0bsnapshot_id\x18\x02 \x01(\t\x12\x17\n\x0f\x63hange_sequence\x18\x03 \x01(\x04\x12\x16\n\x0epolicy_version\x18\x04 \x01(\r\"\x82\x01\n\x14ResolveStreamRequest\x12\x11\n\tsender_id\x18\x01 \x01(\t\x12\x13\n\x0bshipment_id\x18\x02 \x01(\t\x12\x18\n\x10personal_content\x18\x03 \x01(\x08\x12(\n\x07queries\x18\x04 \x03(\x0b\x32\x17.resolver_grpc.v1.Query\"\x8c\x01\n\x15ResolveStreamResponse\x12-\n\tdecisions\x18\x01 \x03(\x0b\x32\x1a.resolver_grpc.v1.Decision\x12\x13\n\x0bsnapshot_id\x18\x02 \x01(\t\x12\x17\n\x0f\x63hange_sequence\x18\x03 \x01(\x04\x12\x16\n\x0epolicy_version\x18\x04 \x01(\r\"\x16\n\x14GetServerInfoRequest\"\xc0\x03\n\x15GetServerInfoResponse\x12\x13\n\x0bmax_queries\x18\x01 \x01(\r\x12\x19\n\x11max_request_bytes\x18\x02 \x01(\r\x12\x13\n\x0bsnapshot_id\x18\x03 \x01(\t\x12\x15\n\rregister_date\x18\x04 \x01(\t\x12\x30\n\x0chorizon_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05stale\x18\x06 \x01(\x08\x12.\n\nbuild_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x66ormat_version\x18\x08 \x01(\r\x12\x19\n\x11\x63\x61nonical_version\x18\t \x01(\r\x12\x16\n\x0epolicy_version\x18\n \x01(\r\x12\x17\n\x0f\x63hange_sequence\x18\x0b \x01(\x04\x12.\n\nas_of_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ngeneration\x18\r \x01(\x04\x12\x1a\n\x12refused_generation\x18\x0e \x01(\x04\x12\x16\n\x0erefusal_reason\x18\x0f \x01(\t2\xb8\x02\n\x0fResolverService\x12]\n\x0cResolveBatch\x12%.resolver_grpc.v1.ResolveBatchRequest\x1a&.resolver_grpc.v1.ResolveBatchResponse\x12\x64\n\rResolveStream\x12&.resolver_grpc.v1.ResolveStreamRequest\x1a\'.resolver_grpc.v1.ResolveStreamResponse(\x01\x30\x01\x12`\n\rGetServerInfo\x12&.resolver_grpc.v1.GetServerInfoRequest\x1a\'.resolver_grpc.v1.GetServerInfoResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'resolver_grpc/v1/resolver_service.proto\x12\x10resolver_grpc.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fresolver_grpc/v1/decision.proto\x1a\x1cresolver_grpc/v1/query.proto\"\x9c\x01\n\x13ResolveBatchRequest\x12\x11\n\tsender_id\x18\x01 \x01(\t\x12\x13\n\x0bshipment_id\x18\x02 \x01(\t\x12\x18\n\x10personal_content\x18\x03 \x01(\x08\x12(\n\x07queries\x18\x04 \x03(\x0b\x32\x17.resolver_grpc.v1.Query\x12\x19\n\x11\x61t_least_sequence\x18\x05 \x01(\x04\"\x8b\x01\n\x14ResolveBatchResponse\x12-\n\tdecisions\x18\x01 \x03(\x0b\x32\x1a.resolver_grpc.v1.Decision\x12\x13\n\x0bsnapshot_id\x18\x02 \x01(\t\x12\x17\n\x0f\x63hange_sequence\x18\x03 \x01(\x04\x12\x16\n\x0epolicy_version\x18\x04 \x01(\r\"\x9d\x01\n\x14ResolveStreamRequest\x12\x11\n\tsender_id\x18\x01 \x01(\t\x12\x13\n\x0bshipment_id\x18\x02 \x01(\t\x12\x18\n\x10personal_content\x18\x03 \x01(\x08\x12(\n\x07queries\x18\x04 \x03(\x0b\x32\x17.resolver_grpc.v1.Query\x12\x19\n\x11\x61t_least_sequence\x18\x05 \x01(\x04\"\x8c\x01\n\x15ResolveStreamResponse\x12-\n\tdecisions\x18\x01 \x03(\x0b\x32\x1a.resolver_grpc.v1.Decision\x12\x13\n\x0bsnapshot_id\x18\x02 \x01(\t\x12\x17\n\x0f\x63hange_sequence\x18\x03 \x01(\x04\x12\x16\n\x0epolicy_version\x18\x04 \x01(\r\"\x16\n\x14GetServerInfoRequest\"\xc0\x03\n\x15GetServerInfoResponse\x12\x13\n\x0bmax_queries\x18\x01 \x01(\r\x12\x19\n\x11max_request_bytes\x18\x02 \x01(\r\x12\x13\n\x0bsnapshot_id\x18\x03 \x01(\t\x12\x15\n\rregister_date\x18\x04 \x01(\t\x12\x30\n\x0chorizon_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05stale\x18\x06 \x01(\x08\x12.\n\nbuild_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0e\x66ormat_version\x18\x08 \x01(\r\x12\x19\n\x11\x63\x61nonical_version\x18\t \x01(\r\x12\x16\n\x0epolicy_version\x18\n \x01(\r\x12\x17\n\x0f\x63hange_sequence\x18\x0b \x01(\x04\x12.\n\nas_of_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ngeneration\x18\r \x01(\x04\x12\x1a\n\x12refused_generation\x18\x0e \x01(\x04\x12\x16\n\x0erefusal_reason\x18\x0f \x01(\t2\xb8\x02\n\x0fResolverService\x12]\n\x0cResolveBatch\x12%.resolver_grpc.v1.ResolveBatchRequest\x1a&.resolver_grpc.v1.ResolveBatchResponse\x12\x64\n\rResolveStream\x12&.resolver_grpc.v1.ResolveStreamRequest\x1a\'.resolver_grpc.v1.ResolveStreamResponse(\x01\x30\x01\x12`\n\rGetServerInfo\x12&.resolver_grpc.v1.GetServerInfoRequest\x1a\'.resolver_grpc.v1.GetServerInfoResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,17 +35,17 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'resolver_grpc.v1.resolver_s
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RESOLVEBATCHREQUEST']._serialized_start=158
-  _globals['_RESOLVEBATCHREQUEST']._serialized_end=287
-  _globals['_RESOLVEBATCHRESPONSE']._serialized_start=290
-  _globals['_RESOLVEBATCHRESPONSE']._serialized_end=429
-  _globals['_RESOLVESTREAMREQUEST']._serialized_start=432
-  _globals['_RESOLVESTREAMREQUEST']._serialized_end=562
-  _globals['_RESOLVESTREAMRESPONSE']._serialized_start=565
-  _globals['_RESOLVESTREAMRESPONSE']._serialized_end=705
-  _globals['_GETSERVERINFOREQUEST']._serialized_start=707
-  _globals['_GETSERVERINFOREQUEST']._serialized_end=729
-  _globals['_GETSERVERINFORESPONSE']._serialized_start=732
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=1180
-  _globals['_RESOLVERSERVICE']._serialized_start=1183
-  _globals['_RESOLVERSERVICE']._serialized_end=1495
+  _globals['_RESOLVEBATCHREQUEST']._serialized_end=314
+  _globals['_RESOLVEBATCHRESPONSE']._serialized_start=317
+  _globals['_RESOLVEBATCHRESPONSE']._serialized_end=456
+  _globals['_RESOLVESTREAMREQUEST']._serialized_start=459
+  _globals['_RESOLVESTREAMREQUEST']._serialized_end=616
+  _globals['_RESOLVESTREAMRESPONSE']._serialized_start=619
+  _globals['_RESOLVESTREAMRESPONSE']._serialized_end=759
+  _globals['_GETSERVERINFOREQUEST']._serialized_start=761
+  _globals['_GETSERVERINFOREQUEST']._serialized_end=783
+  _globals['_GETSERVERINFORESPONSE']._serialized_start=786
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=1234
+  _globals['_RESOLVERSERVICE']._serialized_start=1237
+  _globals['_RESOLVERSERVICE']._serialized_end=1549
 # @@protoc_insertion_point(module_scope)

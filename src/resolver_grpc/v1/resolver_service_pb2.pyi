@@ -31,12 +31,15 @@ class ResolveBatchRequest(_message.Message):
     SHIPMENT_ID_FIELD_NUMBER: _builtins.int
     PERSONAL_CONTENT_FIELD_NUMBER: _builtins.int
     QUERIES_FIELD_NUMBER: _builtins.int
+    AT_LEAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     sender_id: _builtins.str
     """Required. The onboarded sender whose letters these are."""
     shipment_id: _builtins.str
     """Optional. The sender's name for the shipment."""
     personal_content: _builtins.bool
     """Optional. Whether the letters hold personal content, which ADDRESS queries can't carry."""
+    at_least_sequence: _builtins.int
+    """Optional. The sequence of a change that the decisions must take account of, such as ChangeService gave."""
     @_builtins.property
     def queries(self) -> _containers.RepeatedCompositeFieldContainer[_query_pb2.Query]:
         """Optional. Up to GetServerInfoResponse.max_queries queries."""
@@ -48,10 +51,11 @@ class ResolveBatchRequest(_message.Message):
         shipment_id: _builtins.str = ...,
         personal_content: _builtins.bool = ...,
         queries: _abc.Iterable[_query_pb2.Query] | None = ...,
+        at_least_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["personal_content", b"personal_content", "queries", b"queries", "sender_id", b"sender_id", "shipment_id", b"shipment_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least_sequence", b"at_least_sequence", "personal_content", b"personal_content", "queries", b"queries", "sender_id", b"sender_id", "shipment_id", b"shipment_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -103,12 +107,15 @@ class ResolveStreamRequest(_message.Message):
     SHIPMENT_ID_FIELD_NUMBER: _builtins.int
     PERSONAL_CONTENT_FIELD_NUMBER: _builtins.int
     QUERIES_FIELD_NUMBER: _builtins.int
+    AT_LEAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     sender_id: _builtins.str
     """Required. The onboarded sender whose letters these are."""
     shipment_id: _builtins.str
     """Optional. The sender's name for the shipment."""
     personal_content: _builtins.bool
     """Optional. Whether the letters hold personal content, which ADDRESS queries can't carry."""
+    at_least_sequence: _builtins.int
+    """Optional. The sequence of a change that the decisions must take account of, such as ChangeService gave."""
     @_builtins.property
     def queries(self) -> _containers.RepeatedCompositeFieldContainer[_query_pb2.Query]:
         """Optional. Up to GetServerInfoResponse.max_queries queries."""
@@ -120,10 +127,11 @@ class ResolveStreamRequest(_message.Message):
         shipment_id: _builtins.str = ...,
         personal_content: _builtins.bool = ...,
         queries: _abc.Iterable[_query_pb2.Query] | None = ...,
+        at_least_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["personal_content", b"personal_content", "queries", b"queries", "sender_id", b"sender_id", "shipment_id", b"shipment_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["at_least_sequence", b"at_least_sequence", "personal_content", b"personal_content", "queries", b"queries", "sender_id", b"sender_id", "shipment_id", b"shipment_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

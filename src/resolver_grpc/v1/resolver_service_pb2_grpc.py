@@ -82,11 +82,11 @@ class ResolverServiceServicer:
         Status codes: OK; INVALID_ARGUMENT (bytes that are no ResolveBatchRequest, or more queries than
         allowed); UNAUTHENTICATED; PERMISSION_DENIED (another role; or a sender that is unknown, or that the caller
         may not act for: which of the two is not told); FAILED_PRECONDITION (the snapshot's register date lies
-        in the future); RESOURCE_EXHAUSTED (a message over the byte limit; more calls under way than a caller may have, by
+        in the future; or at_least_sequence was not reached within a second, by the reason SEQUENCE_NOT_REACHED); RESOURCE_EXHAUSTED (a message over the byte limit; more calls under way than a caller may have, by
         the reason TOO_MANY_CALLS; or, with a google.rpc.RetryInfo that says when to ask again, a budget of the sender's, which all its callers share, by the reason RATE_EXCEEDED for queries a second,
         MISSES_SPENT for distinct queries a Danish day that lead to nobody whom intake may know of, ADDRESSES_SPENT for
         distinct ADDRESS queries a day: nothing of the batch is told); UNAVAILABLE (the server is
-        going away, or can't write its audit or its budgets and resolves nothing meanwhile: try again); INTERNAL.
+        going away, or can't write its audit or its budgets, or can't read its changes, and resolves nothing meanwhile: try again); INTERNAL.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

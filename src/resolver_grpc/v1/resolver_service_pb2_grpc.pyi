@@ -51,11 +51,11 @@ class ResolverServiceStub:
     Status codes: OK; INVALID_ARGUMENT (bytes that are no ResolveBatchRequest, or more queries than
     allowed); UNAUTHENTICATED; PERMISSION_DENIED (another role; or a sender that is unknown, or that the caller
     may not act for: which of the two is not told); FAILED_PRECONDITION (the snapshot's register date lies
-    in the future); RESOURCE_EXHAUSTED (a message over the byte limit; more calls under way than a caller may have, by
+    in the future; or at_least_sequence was not reached within a second, by the reason SEQUENCE_NOT_REACHED); RESOURCE_EXHAUSTED (a message over the byte limit; more calls under way than a caller may have, by
     the reason TOO_MANY_CALLS; or, with a google.rpc.RetryInfo that says when to ask again, a budget of the sender's, which all its callers share, by the reason RATE_EXCEEDED for queries a second,
     MISSES_SPENT for distinct queries a Danish day that lead to nobody whom intake may know of, ADDRESSES_SPENT for
     distinct ADDRESS queries a day: nothing of the batch is told); UNAVAILABLE (the server is
-    going away, or can't write its audit or its budgets and resolves nothing meanwhile: try again); INTERNAL.
+    going away, or can't write its audit or its budgets, or can't read its changes, and resolves nothing meanwhile: try again); INTERNAL.
     """
     ResolveStream: _grpc.StreamStreamMultiCallable[_resolver_service_pb2.ResolveStreamRequest, _resolver_service_pb2.ResolveStreamResponse]
     """Resolves batch after batch: each request message gets exactly one response message, in order. Between two
@@ -98,11 +98,11 @@ class ResolverServiceAsyncStub(ResolverServiceStub):
     Status codes: OK; INVALID_ARGUMENT (bytes that are no ResolveBatchRequest, or more queries than
     allowed); UNAUTHENTICATED; PERMISSION_DENIED (another role; or a sender that is unknown, or that the caller
     may not act for: which of the two is not told); FAILED_PRECONDITION (the snapshot's register date lies
-    in the future); RESOURCE_EXHAUSTED (a message over the byte limit; more calls under way than a caller may have, by
+    in the future; or at_least_sequence was not reached within a second, by the reason SEQUENCE_NOT_REACHED); RESOURCE_EXHAUSTED (a message over the byte limit; more calls under way than a caller may have, by
     the reason TOO_MANY_CALLS; or, with a google.rpc.RetryInfo that says when to ask again, a budget of the sender's, which all its callers share, by the reason RATE_EXCEEDED for queries a second,
     MISSES_SPENT for distinct queries a Danish day that lead to nobody whom intake may know of, ADDRESSES_SPENT for
     distinct ADDRESS queries a day: nothing of the batch is told); UNAVAILABLE (the server is
-    going away, or can't write its audit or its budgets and resolves nothing meanwhile: try again); INTERNAL.
+    going away, or can't write its audit or its budgets, or can't read its changes, and resolves nothing meanwhile: try again); INTERNAL.
     """
     ResolveStream: _aio.StreamStreamMultiCallable[_resolver_service_pb2.ResolveStreamRequest, _resolver_service_pb2.ResolveStreamResponse]  # type: ignore[assignment]
     """Resolves batch after batch: each request message gets exactly one response message, in order. Between two
@@ -148,11 +148,11 @@ class ResolverServiceServicer(metaclass=_abc_1.ABCMeta):
         Status codes: OK; INVALID_ARGUMENT (bytes that are no ResolveBatchRequest, or more queries than
         allowed); UNAUTHENTICATED; PERMISSION_DENIED (another role; or a sender that is unknown, or that the caller
         may not act for: which of the two is not told); FAILED_PRECONDITION (the snapshot's register date lies
-        in the future); RESOURCE_EXHAUSTED (a message over the byte limit; more calls under way than a caller may have, by
+        in the future; or at_least_sequence was not reached within a second, by the reason SEQUENCE_NOT_REACHED); RESOURCE_EXHAUSTED (a message over the byte limit; more calls under way than a caller may have, by
         the reason TOO_MANY_CALLS; or, with a google.rpc.RetryInfo that says when to ask again, a budget of the sender's, which all its callers share, by the reason RATE_EXCEEDED for queries a second,
         MISSES_SPENT for distinct queries a Danish day that lead to nobody whom intake may know of, ADDRESSES_SPENT for
         distinct ADDRESS queries a day: nothing of the batch is told); UNAVAILABLE (the server is
-        going away, or can't write its audit or its budgets and resolves nothing meanwhile: try again); INTERNAL.
+        going away, or can't write its audit or its budgets, or can't read its changes, and resolves nothing meanwhile: try again); INTERNAL.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,151 @@
+"""Judging changes: each beside what its owner is after all changes before it, those of the same group included.
+
+What belongs here: a change's message in, an entry of the log or a reason out. When that is done, and what becomes of an
+entry, is ``intake.py``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple, TypeAlias
+
+from resolver_grpc.changes.bearing import refusal
+from resolver_grpc.changes.events import Change, Erased
+from resolver_grpc.changes.log_sealing import Entry
+from resolver_grpc.changes.owner import apply_change
+from resolver_grpc.changes.owner_keys import keys_of
+from resolver_grpc.changes.parsing import parse_change
+from resolver_grpc.changes.reasons import ChangeReason, RefusedChangeError
+from resolver_grpc.changes.state import OwnerState
+from resolver_grpc.keys import IndexKeys
+from resolver_grpc.v1.change_pb2 import Change as ChangeMessage
+
+MOST_SECONDS_AHEAD: Final = 366 * 86_400
+"""How far ahead a change may be told of: a source that tells of more mistook a unit or a century."""
+
+
+class Refused(NamedTuple):
+    """Why a change isn't taken, and the path of the field."""
+
+    reason: ChangeReason
+    field: str
+
+
+Outcome: TypeAlias = int | Refused
+"""The sequence of a change that was taken, or why it wasn't."""
+ID_TAKEN: Final = Refused(ChangeReason.CHANGE_ID_TAKEN, "change_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A change as a source sent it.
+
+    Attributes:
+        change_id: the source's name for it.
+        content: the bytes that the log keeps.
+        read: what it says, or why it can't be read.
+    """
+
+    change_id: str = field(repr=False)
+    content: bytes = field(repr=False)
+    read: Change | Refused
+
+    @property
+    def event(self) -> str:
+        """The name of its event; empty of one that can't be read."""
+        return "" if isinstance(self.read, Refused) else type(self.read.event).__name__
+
+
+def read_sent(message: ChangeMessage, instant: int, *, may_erase: bool = False) -> Sent:
+    """Reads a change.
+
+    Args:
+        message: the change.
+        instant: now, in seconds of UTC.
+        may_erase: whether it may be an erasure, which has an RPC of its own.
+    """
+    content = message.SerializeToString(deterministic=True)
+    try:
+        change = parse_change(message)
+    except RefusedChangeError as error:
+        return Sent(message.change_id, content, Refused(error.reason, error.field))
+    if change.instant > instant + MOST_SECONDS_AHEAD:
+        path = "effective_day" if message.effective_day else "effective_time"
+        return Sent(message.change_id, content, Refused(ChangeReason.INVALID_TIME, path))
+    if isinstance(change.event, Erased) and not may_erase:
+        return Sent(message.change_id, content, Refused(ChangeReason.INVALID_EVENT, "erased"))
+    return Sent(message.change_id, content, change)
+
+
+class Draft:
+    """The owners as they are after the changes of a group so far.
+
+    Args:
+        state: what is known of the owner that a number leads to, before the group.
+        keys: makes the index keys of the entries.
+    """
+
+    def __init__(self, state: Callable[[str], OwnerState | None], keys: IndexKeys) -> None:
+        self._before = state
+        self._keys = keys
+        self._states: dict[str, OwnerState] = {}
+
+    def judge(self, sent: Sent) -> Entry | Refused:
+        """Takes a change into the draft, or tells why it can't be taken."""
+        change = sent.read
+        if isinstance(change, Refused):
+            return change
+        before = self._state(change.number)
+        reason = refusal(before, change)
+        if reason:
+            return Refused(reason, _PATHS.get(reason, "number"))
+        after = apply_change(before, change)
+        self._states |= dict.fromkeys((after.number, *after.old_numbers), after)
+        return Entry(sent.change_id, sent.content, keys_of(after, self._keys))
+
+    def _state(self, number: str) -> OwnerState | None:
+        if number in self._states:
+            return self._states[number]
+        found = self._before(number)
+        drafted = self._states.get(found.number) if found else None
+        if found and drafted:
+            # An old number that nobody had asked for yet.
+            olds = tuple(sorted({*drafted.old_numbers, *found.old_numbers}))
+            return replace(drafted, old_numbers=olds)
+        return found
+
+
+def judge_group(changes: Iterable[Sent], found: Iterable[Outcome | None], draft: Draft) -> Iterator[Outcome | Entry]:
+    """Judges changes one after the other.
+
+    Args:
+        changes: the group.
+        found: of each what the log knows of its id: its sequence, that it is another's, or nothing.
+        draft: the owners before the group.
+
+    Yields:
+        For each change what is known of it, why it is refused, or the entry to be written; one that comes twice has
+        the same entry.
+    """
+    entries: dict[str, Entry] = {}
+    for sent, known in zip(changes, found, strict=True):
+        entry = entries.get(sent.change_id)
+        if known is not None:
+            yield known
+        elif entry:
+            yield entry if entry.content == sent.content else ID_TAKEN
+        else:
+            judged = draft.judge(sent)
+            if isinstance(judged, Entry):
+                entries[sent.change_id] = judged
+            yield judged
+
+
+_PATHS: Final = {
+    ChangeReason.CONTRADICTORY_NUMBER: "number_replaced.current_number",
+    ChangeReason.NO_OPT_OUT: "opt_out_cancelled.sender_id",
+    ChangeReason.OPT_OUT_IN_FORCE: "opt_out_cancelled.sender_id",
+    ChangeReason.NO_FORWARDING: "forwarding_changed",
+}
+"""The field that a change is refused for; of others the number."""

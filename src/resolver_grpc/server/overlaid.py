@@ -1,0 +1,211 @@
+"""The changes over a snapshot in service: up to which one it answers, and when the next ones may come in.
+
+What belongs here: the turns of batches and changes. A batch begins with all that was in the log when it came, and sees
+nothing that is laid over the snapshot while it lasts: changes come in only while no batch is under way, and those that
+begin meanwhile wait. What changes come to is the overlay's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final, NamedTuple
+
+from resolver_grpc.changes.events import Change
+from resolver_grpc.changes.log import ChangeLog
+from resolver_grpc.changes.log_sealing import Read
+from resolver_grpc.changes.overlaid_index import OverlaidIndex
+from resolver_grpc.changes.overlay import Overlay
+from resolver_grpc.changes.owner import apply_change
+from resolver_grpc.changes.owner_keys import keys_of
+from resolver_grpc.changes.parsing import parse_change
+from resolver_grpc.changes.state import OwnerState
+from resolver_grpc.errors import ChangeLogError
+from resolver_grpc.keys import IndexKeys, KeyKind
+from resolver_grpc.rows.cells import Span, is_cpr
+from resolver_grpc.snapshot.store import Snapshot
+from resolver_grpc.v1.change_pb2 import Change as ChangeMessage
+
+_STEP_SECONDS: Final = 0.0005
+"""How long changes come in before others go first."""
+_READ_AT_ONCE: Final = 32
+"""Entries of the log that are deciphered together: a quarter of a millisecond."""
+_SECONDS_BETWEEN_LOOKS: Final = 0.02
+
+
+class Known(NamedTuple):
+    """A change that needs not be read from the log any more, and the index keys that lead to its owner after it."""
+
+    change: Change
+    keys: tuple[bytes, ...]
+
+
+class Overlaid:
+    """The changes over one snapshot; used on the event loop alone, but while nobody is served by it yet.
+
+    Args:
+        log: the log of changes, which it follows.
+        snapshot: what they are laid over.
+        keys: makes the snapshot's keys.
+        window: the snapshot's horizon.
+
+    Raises:
+        ChangeLogError: the log doesn't reach back to the snapshot, or ends before it.
+
+    Attributes:
+        index: the snapshot's index as of the last change.
+        keys: makes the snapshot's keys.
+        sequence: the sequence of the last change that is laid over the snapshot, or that it contains.
+    """
+
+    def __init__(self, log: ChangeLog, snapshot: Snapshot, keys: IndexKeys, window: Span) -> None:
+        contained = snapshot.manifest.change_sequence
+        _check_reach(log, contained)
+        self._log = log
+        self._overlay = Overlay(snapshot.index, keys, window)
+        self._known: dict[int, Known] = {}
+        self._fault: str = ""
+        # Whoever holds it may bring changes in, and nobody begins a batch meanwhile.
+        self._turn = asyncio.Lock()
+        self._batches = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self.index = OverlaidIndex(self._overlay)
+        self.keys = keys
+        self.sequence = contained
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it can be answered from: all that is in the log could be laid over the snapshot so far."""
+        return not self._fault
+
+    def state(self, number: str) -> OwnerState | None:
+        """What is known of the owner that a number leads to; None of whom nothing is."""
+        return self._overlay.state(number)
+
+    @asynccontextmanager
+    async def batch(self) -> AsyncIterator[None]:
+        """Lets a batch be answered from all that was in the log when it came, and nothing else as long as it lasts.
+
+        Raises:
+            ChangeLogError: the log can't be read.
+        """
+        with _neutral():
+            wanted = self._log.last_sequence()
+            async with self._turn:
+                await self._lay(wanted)
+                self._batches += 1
+                self._idle.clear()
+        try:
+            yield
+        finally:
+            self._batches -= 1
+            if not self._batches:
+                self._idle.set()
+
+    async def catch_up(self) -> None:
+        """Lays all over the snapshot that is in the log by now.
+
+        Raises:
+            ChangeLogError: the log can't be read.
+        """
+        wanted = self._log.last_sequence()
+        async with self._turn:
+            await self._lay(wanted)
+
+    async def reaches(self, sequence: int, seconds: float) -> bool:
+        """Waits until the log reaches a sequence, no longer than so many seconds; tells whether it does.
+
+        Raises:
+            ChangeLogError: the log can't be read.
+        """
+        end = time.monotonic() + seconds
+        with _neutral():
+            while self._log.last_sequence() < sequence:
+                if time.monotonic() >= end:
+                    return False
+                await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
+        return True
+
+    def replay(self) -> None:
+        """Lays all over the snapshot that is in the log by now, at once, before anybody is served by it.
+
+        Raises:
+            ChangeLogError: the log can't be read.
+        """
+        for _ in self._steps(self._log.last_sequence()):
+            pass
+
+    def foresee(self, known: Mapping[int, Known]) -> None:
+        """Tells of changes by sequence, which were just written to the log and need not be read there."""
+        self._known |= {sequence: one for sequence, one in known.items() if sequence > self.sequence}
+
+    async def _lay(self, wanted: int) -> None:
+        """Brings changes in up to a sequence, between two batches; the turn is the caller's."""
+        if self.sequence >= wanted and not self._fault:
+            return
+        await self._idle.wait()
+        for _ in self._steps(wanted):
+            await asyncio.sleep(0)
+
+    def _steps(self, wanted: int) -> Iterator[None]:
+        """Lays changes over the snapshot up to a sequence; lets others go first again and again."""
+        if self._fault:
+            raise ChangeLogError(self._fault)
+        begun = time.perf_counter()
+        while self.sequence < wanted:
+            for found in self._next():
+                self._take(found)
+                if time.perf_counter() - begun > _STEP_SECONDS:
+                    yield
+                    begun = time.perf_counter()
+
+    def _next(self) -> Sequence[Known | Read]:
+        """The next changes: one that is known already, else some that are read from the log."""
+        known = self._known.pop(self.sequence + 1, None)
+        return [known] if known else self._log.read_some(self.sequence + 1, _READ_AT_ONCE)
+
+    def _take(self, found: Known | Read) -> None:
+        """Lays the next change over the snapshot; after one that can't be nobody knows what holds."""
+        try:
+            self._overlay.take(*(found if isinstance(found, Known) else self._parsed(found)))
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be answered after it
+            what = f"the change {self.sequence + 1} can't be taken ({type(error).__name__})"
+            self._fault = f"{what}; serve the program that took it, or tell its makers"
+            raise ChangeLogError(self._fault) from None
+        self.sequence += 1
+
+    def _parsed(self, read: Read) -> Known:
+        change = parse_change(ChangeMessage.FromString(read.content))
+        kind = KeyKind.CPR if is_cpr(change.number) else KeyKind.CVR
+        if self.keys.key(kind, change.number) in read.keys:
+            return Known(change, read.keys)
+        # Written by a server whose snapshot is under another key of the ring.
+        after = apply_change(self._overlay.state(change.number), change)
+        return Known(change, keys_of(after, self.keys))
+
+
+@contextmanager
+def _neutral() -> Iterator[None]:
+    """Tells callers nothing of this machine; ``following.py`` tells the log."""
+    try:
+        yield
+    except ChangeLogError:
+        raise ChangeLogError("the changes can't be read, and nothing is resolved meanwhile; try again") from None
+
+
+def _check_reach(log: ChangeLog, contained: int) -> None:
+    """Refuses a log that doesn't lead on from what a snapshot contains."""
+    first, last = log.first_sequence(), log.last_sequence()
+    if contained > last:
+        raise ChangeLogError(
+            f"The snapshot contains the changes up to {contained}, and the log ends with {last}; name the log that its "
+            "tables were exported with, or restore its end."
+        )
+    if contained + 1 < first:
+        raise ChangeLogError(
+            f"The snapshot contains the changes up to {contained}, and the log holds them from {first} on; serve a "
+            "newer snapshot."
+        )

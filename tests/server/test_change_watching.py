@@ -1,0 +1,95 @@
+"""WatchChanges with a real server: every change as it was sent, in order, and on from wherever one stopped."""
+
+import pytest
+from access_nursery import outcome
+from change_nursery import fresh_id, new_log, registering, unchanged
+
+from change_messages import EVENTS, FIRM, OF_FIRMS, message
+from resolver_grpc.v1 import change_service_pb2 as wire
+from small_register import ANN, BO
+
+BEFORE = "2026-10-31T12:00:00Z"
+
+
+def sent(event, number=None, **fields):
+    return message(event, number, BEFORE, fresh_id(), **fields)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("watching")
+    register = unchanged(folder)
+    return register, new_log(folder / "log", register.key), folder
+
+
+@pytest.fixture(scope="module")
+def registrar(place):
+    register, log, folder = place
+    with registering(register, log, folder) as registrar:
+        yield registrar
+
+
+def watch(registrar, first):
+    return registrar.changes.WatchChanges(wire.WatchChangesRequest(from_sequence=first), metadata=registrar.registrar)
+
+
+def take(call, count):
+    """Takes so many changes; tells them, and where to go on."""
+    changes = []
+    while len(changes) < count:
+        response = next(call)
+        changes += response.changes
+        assert response.next_sequence == (changes[-1].sequence + 1 if changes else response.next_sequence)
+    return changes, response.next_sequence
+
+
+def next_sequence(registrar):
+    (sequence,) = registrar.took(sent("logged_in", BO))
+    return sequence + 1
+
+
+def test_every_event_is_told_as_it_was_sent_then_and_later(registrar):
+    first = next_sequence(registrar)
+    names = [name for name in EVENTS if name not in {"erased", "number_replaced", "opt_out_cancelled"}]
+    changes = [sent(name, FIRM if name in OF_FIRMS else ANN) for name in names]
+    sequences = registrar.took(*changes[:9])
+    call = watch(registrar, first)
+    told, following = take(call, 9)
+    assert [one.sequence for one in told] == sequences
+    assert [one.change for one in told] == changes[:9]
+    registrar.took(*changes[9:])
+    assert [one.change for one in take(call, len(changes) - 9)[0]] == changes[9:]
+    call.cancel()
+    again = watch(registrar, following)
+    assert [one.change for one in take(again, len(changes) - 9)[0]] == changes[9:]
+    again.cancel()
+
+
+def test_more_changes_than_a_response_holds_come_in_several(registrar):
+    first = next_sequence(registrar)
+    registrar.took(*(sent("logged_in", ANN) for _ in range(700)))
+    call = watch(registrar, first)
+    told, following = take(call, 700)
+    call.cancel()
+    assert [one.sequence for one in told] == list(range(first, first + 700))
+    assert following == first + 700
+
+
+def test_at_the_end_of_the_log_a_checkpoint_comes_at_once(registrar):
+    following = next_sequence(registrar)
+    call = watch(registrar, following)
+    assert next(call) == wire.WatchChangesResponse(next_sequence=following)
+    call.cancel()
+
+
+def test_past_the_end_of_the_log_nothing_can_be_watched(registrar):
+    call = watch(registrar, next_sequence(registrar) + 1)
+    assert outcome(lambda: next(call)) == ("FAILED_PRECONDITION", "SEQUENCE_NOT_REACHED")
+
+
+def test_bytes_that_are_no_request_are_refused(registrar):
+    call = registrar.channel.unary_stream("/resolver_grpc.v1.ChangeService/WatchChanges")
+    assert outcome(lambda: next(call(b"\xff", metadata=registrar.registrar))) == (
+        "INVALID_ARGUMENT",
+        "MALFORMED_REQUEST",
+    )
