@@ -126,6 +126,8 @@ class Following:
     key: MasterKey
     as_of: int | None = NOON
     before: object = staticmethod(lambda: None)
+    changes: object = None
+    options: dict = field(default_factory=dict)
     opened: list = field(default_factory=list)
     open_at_openings: list = field(default_factory=list)
     openings: int = 0
@@ -136,7 +138,7 @@ class Following:
         self.openings += 1
         self.before()
         self.open_at_openings.append(self.still_open())
-        served = open_served(directory, self.key, KNOWN_SENDERS, self.as_of, sighting)
+        served = open_served(directory, self.key, KNOWN_SENDERS, self.as_of, sighting, log=self.changes)
         self.opened.append(served)
         return served
 
@@ -179,7 +181,9 @@ def server_following(following, clock=lambda: NOON, interval=0.005):
     served = following.store.open_live()
 
     async def start():
-        server = Server(served, clock, following.log, following.store, interval)
+        server = Server(
+            served, clock, following.log, following.store, interval, changes=following.changes, **following.options
+        )
         return server, await server.start("127.0.0.1:0")
 
     try:

@@ -171,13 +171,17 @@ def serving(
     log=None,
     audit=None,
     changes=None,
+    keep_log=None,
     **options,
 ):
     """Serves a snapshot from a thread of its own until the block ends; the options are the server's.
 
-    Batches are recorded in the folder ``audit``, and changes taken into the log ``changes``, where there is one.
+    Batches are recorded in the folder ``audit``, and changes taken into the log ``changes``, where there is one;
+    ``keep_log`` is given that, once it is open.
     """
     change_log = ChangeLog(changes, KeyRing(register.key)) if changes else None
+    if keep_log:
+        keep_log(change_log)
     served = open_served(register.directory, register.key, senders, as_of, log=change_log)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)

@@ -11,8 +11,8 @@ file of which the last transactions are gone would look whole.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -20,7 +20,7 @@ import lmdb
 
 from resolver_grpc.changes.log_check import DATABASES, MOST_BYTES, check_file
 from resolver_grpc.changes.log_sealing import LAST_BYTES, SEQUENCE, Entry, LogKey, Read, id_hash_of, key_id_of
-from resolver_grpc.errors import ChangeIdTakenError, ChangeLogError
+from resolver_grpc.errors import ChangeIdTakenError, ChangeLogError, KeyFileError
 from resolver_grpc.keys import KeyRing
 
 FORMAT: Final = b"resolver-changes/1"
@@ -43,13 +43,16 @@ class ChangeLog:
     Args:
         path: where it lies, in a folder that exists.
         ring: the keys; new entries are under the active one.
+        renewed: gives the keys as they are by then, where an entry is under one that the ring doesn't hold: another
+            process has begun after a rotation, and writes under the new key.
 
     Raises:
         ChangeLogError: it can't be opened, others may read it, it is damaged, none, or under other keys.
     """
 
-    def __init__(self, path: Path, ring: KeyRing) -> None:
+    def __init__(self, path: Path, ring: KeyRing, renewed: Callable[[], KeyRing] | None = None) -> None:
         self._path = path
+        self._renewed = renewed
         _make_private(path)
         check_file(path)
         with self._refusing():
@@ -61,7 +64,7 @@ class ChangeLog:
                 self._head, self._entries, self._ids = self._begin()
                 with self._environment.begin() as reading:
                     self.log_id = bytes(reading.get(_LOG_ID, db=self._head, default=b""))
-            self._keys = {bytes.fromhex(key.key_id): LogKey.of(key, self.log_id) for key in ring}
+            self._keys = self._keys_of(ring)
             self._active = self._keys[bytes.fromhex(ring.active.key_id)]
             self._stated = os.open(path.with_name(path.name + ".last"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
             self._check_last()
@@ -226,13 +229,23 @@ class ChangeLog:
             return [self._open(one, reading.get(SEQUENCE.pack(one), db=self._entries, default=b"")) for one in places]
 
     def _open(self, sequence: int, sealed: bytes) -> Read:
-        key = self._keys.get(key_id_of(sealed))
+        key = self._key_of(sealed)
         try:
             if key is not None:
                 return key.open(sequence, sealed)
         except ValueError:
             pass
         raise ChangeLogError(f"{self._path}: the entry {sequence} is damaged or under a key not held; {_RESTORE}")
+
+    def _keys_of(self, ring: KeyRing) -> dict[bytes, LogKey]:
+        return {bytes.fromhex(key.key_id): LogKey.of(key, self.log_id) for key in ring}
+
+    def _key_of(self, sealed: bytes) -> LogKey | None:
+        key_id = key_id_of(sealed)
+        if sealed and key_id not in self._keys and self._renewed:
+            with suppress(KeyFileError):
+                self._keys |= self._keys_of(self._renewed())
+        return self._keys.get(key_id)
 
     def _last(self, transaction: Any) -> int:  # noqa: ANN401 - LMDB's own type
         return int(SEQUENCE.unpack(transaction.get(_LAST, db=self._head, default=bytes(SEQUENCE.size)))[0])

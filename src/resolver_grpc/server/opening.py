@@ -15,6 +15,7 @@ from typing import NamedTuple
 from resolver_grpc.changes.log import ChangeLog
 from resolver_grpc.errors import ChangeLogError
 from resolver_grpc.fastpath.machine import choose_way
+from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.server.key_source import KeySource
 from resolver_grpc.server.plan import Plan
 from resolver_grpc.server.reload import Store
@@ -63,7 +64,7 @@ def open_plan(plan: Plan) -> Opened:
         key = keys.of(key_id_of(directory))
         return open_served(directory, key, senders, plan.as_of, sighting, ring=keys.ring, log=log)
 
-    log = _open_log(plan.changes, keys) if plan.changes else None
+    log = _open_log(plan.changes, plan.key_file, keys) if plan.changes else None
     try:
         served, store = _open_first(plan, open_one)
     except BaseException:
@@ -83,11 +84,11 @@ def _open_first(plan: Plan, open_one: Callable[..., Served]) -> tuple[Served, St
     return (store.open_live() if store else open_one(plan.directory)), store
 
 
-def _open_log(path: Path, keys: KeySource) -> ChangeLog:
+def _open_log(path: Path, key_file: Path, keys: KeySource) -> ChangeLog:
     """Opens a log that is there: one that is gone must not be begun anew, for what it held was acknowledged."""
     if not path.exists():
         raise ChangeLogError(f"{path}: is missing; restore it, or make the first one with `resolver-grpc changes new`")
-    return ChangeLog(path, keys.ring)
+    return ChangeLog(path, keys.ring, lambda: read_key_ring(key_file))
 
 
 def facts_of(served: Served) -> dict[str, object]:
