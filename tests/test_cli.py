@@ -79,6 +79,11 @@ def open_key(options, tmp_path):
     return {"--keys": str(copy)}
 
 
+def new_log_of_changes(options, tmp_path):
+    CliRunner().invoke(main, ["changes", "new", str(tmp_path / "log"), "--keys", options["--keys"]])
+    return {"--changes": str(tmp_path / "log")}
+
+
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
@@ -97,6 +102,8 @@ def open_key(options, tmp_path):
         ({"--as-of": "2026-10-31T22:59:59Z"}, "--as-of lies before the snapshot's register date 2026-11-01"),
         ({"--as-of": "2106-02-08"}, "--as-of lies after 2106"),
         ({"--as-of": "noon"}, "--as-of is neither a day"),
+        ({"--changes": "nowhere"}, "nowhere: is missing; restore it, or make the first one with"),
+        (new_log_of_changes, "up to 7, and the log ends with 0"),
         ({"--audit": "nowhere"}, "nowhere: the audit can't be written there (No such file or directory)"),
     ],
 )
@@ -175,6 +182,15 @@ def test_a_key_is_new_each_time_and_never_overwritten(tmp_path):
     assert other.output.split()[-1] != first.output.split()[-1]
 
 
+def test_a_log_of_changes_is_begun_once_for_its_owner_alone(own, tmp_path):
+    words = ["changes", "new", str(tmp_path / "log"), "--keys", str(own.key_file)]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    assert (tmp_path / "log").stat().st_mode & 0o777 == 0o600
+    again = CliRunner().invoke(main, words)
+    assert (again.exit_code, len(again.stderr.splitlines())) == (2, 1)
+    assert "is there already" in again.stderr
+
+
 def test_the_decision_table_is_printed():
     assert CliRunner().invoke(main, ["decision-table"]).output == table_markdown()
 
@@ -190,6 +206,8 @@ def test_the_decision_table_is_printed():
         ["keys", "list"],
         ["keys", "rotate"],
         ["keys", "drop"],
+        ["changes"],
+        ["changes", "new"],
     ],
 )
 def test_help_has_examples(arguments):

@@ -154,7 +154,12 @@ main.add_command(keys)
 
 @main.group()
 def changes() -> None:
-    """Makes the log of changes."""
+    """Makes the log of changes.
+
+    \b
+    Example:
+      resolver-grpc changes new /srv/resolver/changes --keys index.key
+    """
 
 
 @changes.command("new")

@@ -113,6 +113,14 @@ def test_the_messages_of_stream_and_batch_have_the_same_fields():
         assert fields[0] == fields[1]
 
 
+def test_a_change_that_the_snapshot_contains_may_be_asked_for_and_no_later_one(stub):
+    whole = stub.ResolveBatch(request())
+    assert stub.ResolveBatch(request(at_least_sequence=7)) == whole
+    with pytest.raises(grpc.RpcError) as refused:
+        stub.ResolveBatch(request(at_least_sequence=8))
+    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+
+
 def test_a_batch_is_a_loop_of_singles(stub):
     whole = stub.ResolveBatch(request()).decisions
     singles = [stub.ResolveBatch(request([query])).decisions[0] for query in QUERIES]

@@ -83,6 +83,8 @@ class _ChangeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChangeRe
     """The organisation doesn't forward at that time."""
     CHANGE_REASON_CHANGE_ID_TAKEN: _ChangeReason.ValueType  # 35
     """Another change has this id."""
+    CHANGE_REASON_RECORD_NEEDED: _ChangeReason.ValueType  # 36
+    """The person's record is needed with it: the snapshot has no keys of an address at which the owner could be found."""
 
 class ChangeReason(_ChangeReason, metaclass=_ChangeReasonEnumTypeWrapper):
     """Why a change is refused."""
@@ -143,6 +145,8 @@ CHANGE_REASON_NO_FORWARDING: ChangeReason.ValueType  # 34
 """The organisation doesn't forward at that time."""
 CHANGE_REASON_CHANGE_ID_TAKEN: ChangeReason.ValueType  # 35
 """Another change has this id."""
+CHANGE_REASON_RECORD_NEEDED: ChangeReason.ValueType  # 36
+"""The person's record is needed with it: the snapshot has no keys of an address at which the owner could be found."""
 Global___ChangeReason: _TypeAlias = ChangeReason  # noqa: Y015
 
 @_typing.final
