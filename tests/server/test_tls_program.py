@@ -113,7 +113,10 @@ def test_in_the_clear_a_caller_may_show_a_token(site, tmp_path):
     with supervised([COMMAND, *words(site, "--insecure", "--access", site / "access.toml")]) as server:
         assert resolve(site, tmp_path, server.address, "--token-file", tmp_path / "token").returncode == 0
         assert info_over(server.address, metadata=bearing(current_token("operator"))) == ("OK", "")
-        for subject, sentence in [("operator", "not as one who resolves"), ("nobody", "does not know who is calling")]:
+        for subject, sentence in [
+            ("operator", "not as one who may"),
+            ("nobody", "does not know who is calling"),
+        ]:
             secret(tmp_path / "token", current_token(subject).encode())
             refused = resolve(site, tmp_path, server.address, "--token-file", tmp_path / "token")
             assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 import grpc
 
 from resolver_grpc.client.batches import Limits, cut_batches
+from resolver_grpc.client.channel import open_channel
 from resolver_grpc.client.patience import Patience, Surroundings
 from resolver_grpc.client.refusals import pause_asked, refusal
-from resolver_grpc.client.target import check_target
 from resolver_grpc.errors import ConfigurationError, MismatchedResponseError
 from resolver_grpc.v1 import resolver_service_pb2 as wire
 from resolver_grpc.v1.resolver_service_pb2_grpc import ResolverServiceStub
@@ -25,16 +25,6 @@ if TYPE_CHECKING:
 
     from resolver_grpc import model
     from resolver_grpc.v1.decision_pb2 import Decision
-
-_CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
-    ("grpc.max_receive_message_length", -1),  # an ADDRESS decision may name many owners
-    ("grpc.enable_retries", 0),  # this module repeats calls; two that do would multiply
-    ("grpc.enable_http_proxy", 0),  # nobody stands between: what is asked is personal
-    # The channel must have tried to connect again by the time that this module tries again.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-)
 
 Response = TypeVar("Response")
 
@@ -92,7 +82,6 @@ class ResolverClient:
         credentials: grpc.ChannelCredentials | None = None,
         token: Callable[[], str] | None = None,
     ) -> None:
-        check_target(target, encrypted=credentials is not None)
         if batch_size < 1 or in_flight < 1 or timeout <= 0 or retry_for < 0:
             raise ConfigurationError(
                 "A client needs a batch_size and in_flight of at least 1, a timeout above 0 and a retry_for from 0 on."
@@ -105,11 +94,7 @@ class ResolverClient:
         self._limits: Limits | None = None
         self._closed = False
         self._token = token
-        self._channel = (
-            grpc.secure_channel(target, credentials, options=_CHANNEL_OPTIONS)
-            if credentials
-            else grpc.insecure_channel(target, options=_CHANNEL_OPTIONS)
-        )
+        self._channel = open_channel(target, credentials)
         self._stub = ResolverServiceStub(self._channel)
 
     def __enter__(self) -> Self:

@@ -31,8 +31,8 @@ _BY_REASON: Mapping[str, str] = {
     "use the id that the sender was onboarded with, or ask the server's operator to let you act for it.",
     "UNAUTHENTICATED": "The server does not know who is calling: "
     "show the certificate or the token that its operator gave you, and check that it has not expired.",
-    "NOT_PERMITTED": "The server knows who is calling, but not as one who resolves: "
-    "ask its operator for the role intake or delivery.",
+    "NOT_PERMITTED": "The server knows who is calling, but not as one who may make this call: "
+    "ask its operator for the role intake or delivery to resolve, registrar to tell of changes.",
     "TOO_MANY_QUERIES": "The server takes fewer queries at once than when it was first asked: open a new client.",
     "TOO_MANY_CALLS": "The server takes no more calls of this caller at once: "
     "wait until others have ended, or have fewer under way.",
@@ -43,6 +43,13 @@ _BY_REASON: Mapping[str, str] = {
     "made from, then send the rest after midnight in Denmark, or ask the server's operator for a larger budget.",
     "ADDRESSES_SPENT": "The sender has used up today's budget of queries by address alone: send the rest after "
     "midnight in Denmark, give names where there are some, or ask the server's operator for a larger budget.",
+    "CHANGE_LOG_UNAVAILABLE": "The server can't read or write its log of changes: ask its operator about the disk, "
+    "then send what was not answered again.",
+    "CHANGES_TRIMMED": "The server doesn't hold these changes any more: begin anew from a snapshot.",
+    "SEQUENCE_NOT_REACHED": "The server's changes have not come that far: check that the sequence is this server's.",
+    "UNKNOWN_OWNER": "Nothing is held of the owner of that number: check the number.",
+    "INVALID_NUMBER": "The number is no CPR or CVR number: check it.",
+    "CHANGE_ID_TAKEN": "Another change has this id: give each change its own.",
     "SNAPSHOT_NOT_YET_VALID": "The server's snapshot begins on a later day: "
     "ask its operator to check the register date and the clock.",
 }
