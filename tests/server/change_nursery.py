@@ -34,6 +34,7 @@ class Registrar:
     """Whoever changes, and asks, over one channel to a server that knows callers by their tokens."""
 
     def __init__(self, target):
+        self.target = target
         self.channel = channel_to(target)
         self.changes, self.resolver = ChangeServiceStub(self.channel), ResolverServiceStub(self.channel)
         self.registrar, self.delivery = (bearing(token(who, **ALWAYS)) for who in ("registrar", "delivery"))

@@ -1,11 +1,15 @@
 """WatchChanges with a real server: every change as it was sent, in order, and on from wherever one stopped."""
 
+import grpc
 import pytest
-from access_nursery import outcome
+from access_nursery import copied, outcome
 from change_nursery import fresh_id, new_log, registering, unchanged
+from prometheus_client import CollectorRegistry
 
-from change_messages import EVENTS, FIRM, OF_FIRMS, message
+from change_messages import EVENTS, FIRM, OF_FIRMS, message, person
+from resolver_grpc.server import watching
 from resolver_grpc.v1 import change_service_pb2 as wire
+from resolver_grpc.v1.change_service_pb2_grpc import ChangeServiceStub
 from small_register import ANN, BO
 
 BEFORE = "2026-10-31T12:00:00Z"
@@ -93,3 +97,31 @@ def test_bytes_that_are_no_request_are_refused(registrar):
         "INVALID_ARGUMENT",
         "MALFORMED_REQUEST",
     )
+
+
+def test_a_slow_reader_is_cut_off_and_goes_on_from_the_last_response_that_it_took(place, monkeypatch):
+    """Its window holds a response or two; it takes no more until the server has given it up."""
+    monkeypatch.setattr(watching, "SECONDS_FOR_A_RESPONSE", 0.05)
+    register, _, folder = place
+    long = {"person": person(street_name="x" * 250, supplementary_town="y" * 250)}
+    registry = CollectorRegistry()
+    again, log = copied(register, folder / "copy"), new_log(folder / "slow", register.key)
+    with registering(again, log, folder, registry=registry) as registrar:
+        for _ in range(8):
+            registrar.took(*(sent("moved", ANN, **long) for _ in range(500)))
+        # One that doesn't widen its window by itself, as gRPC does on a fast connection.
+        target, options = registrar.target, [("grpc.use_local_subchannel_pool", 1), ("grpc.http2.bdp_probe", 0)]
+        with grpc.insecure_channel(target, options) as channel:
+            call = ChangeServiceStub(channel).WatchChanges(
+                wire.WatchChangesRequest(), metadata=registrar.registrar, timeout=60
+            )
+            responses = [next(call)]
+            while registry.get_sample_value("resolver_refused_calls_total", {"code": "RESOURCE_EXHAUSTED"}) is None:
+                pass
+            ended = outcome(lambda: responses.extend(call))
+        assert ended == ("RESOURCE_EXHAUSTED", "SLOW_READER")
+        call = watch(registrar, responses[-1].next_sequence)
+        rest, _ = take(call, 4_001 - responses[-1].next_sequence)
+        call.cancel()
+        told = [one.sequence for response in responses for one in response.changes] + [one.sequence for one in rest]
+        assert told == list(range(1, 4_001))
