@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from resolver_grpc.build.snapshot import Built, Inputs, build_snapshot
+from resolver_grpc.changes.reading import reading_log
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.program import one_line_errors, progress
@@ -36,6 +38,7 @@ _FILE = click.Path(path_type=Path)
     show_default=True,
     help="With more rejected rows than these the build fails and publishes nothing.",
 )
+@click.option("--changes", "log_file", type=_FILE, help="The log of changes: those later than a table are folded in.")
 @one_line_errors()
 def main(
     persons: Path,
@@ -46,6 +49,7 @@ def main(
     target: Path,
     rejects_file: Path | None,
     max_rejects: int,
+    log_file: Path | None,
 ) -> None:
     """Builds a snapshot: the index that the server answers from, and its manifest.
 
@@ -53,19 +57,25 @@ def main(
     has the tables' columns. On any error nothing half-written is left behind. Beside the snapshot there must be room
     for it and for what is being sorted: for each mailbox some 500 bytes.
 
+    With --changes the snapshot holds all changes that were acknowledged when the build began. Each table states the
+    sequence of the last change that it holds; of the log only later ones are laid over it. The server may go on.
+
     \b
-    Example:
+    Examples:
       tools/build_snapshot.py --persons persons.parquet --mailboxes mailboxes.csv --relations relations.csv \\
           --keys index.key --out snapshot --rejects rejects.csv
+      tools/build_snapshot.py --persons persons.parquet --mailboxes mailboxes.csv --relations relations.csv \\
+          --keys index.key --out snapshot --changes /srv/resolver/changes.log
     """
-    others = {path.resolve() for path in (persons, mailboxes, relations, roads, key_file, target) if path}
+    others = {path.resolve() for path in (persons, mailboxes, relations, roads, key_file, target, log_file) if path}
     if rejects_file and rejects_file.resolve() in others:
         raise ConfigurationError("--rejects must be a file of its own; name another")
     if rejects_file and not rejects_file.absolute().parent.is_dir():
         raise ConfigurationError(f"--rejects: there is no folder {rejects_file.parent}; make it first")
-    key = read_key_ring(key_file).active
-    inputs = Inputs(persons, mailboxes, relations, roads, max_rejects, rejects_file)
-    built = build_snapshot(inputs, target, key, int(time.time()), progress)
+    ring = read_key_ring(key_file)
+    with reading_log(log_file, ring) if log_file else nullcontext() as changes:
+        inputs = Inputs(persons, mailboxes, relations, roads, max_rejects, rejects_file, changes)
+        built = build_snapshot(inputs, target, ring.active, int(time.time()), progress)
     _print_report(built, target, Console(), is_listed=rejects_file is not None)
 
 
@@ -78,6 +88,10 @@ def _print_report(built: Built, target: Path, console: Console, *, is_listed: bo
         _print_table(console, "Rejected", ("table", "problem", "rows"), rejected)
         if not is_listed:
             console.print("Give --rejects FILE to have the rejected rows listed.")
+    if changes := report.get("changes"):
+        _print_table(
+            console, "Changes", ("what", "how many"), [(what, f"{count:,}") for what, count in changes.items()]
+        )
     lists = report["posting lists"]
     keys = [(kind, f"{count:,}", f"{lists[kind]:,}") for kind, count in report["keys"].items()]
     _print_table(console, "Keys", ("kind", "keys", "posting lists"), keys)
@@ -86,7 +100,11 @@ def _print_report(built: Built, target: Path, console: Console, *, is_listed: bo
     _print_table(console, "Time", ("stage", "seconds"), seconds)
     counts = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in manifest.counts.items())
     console.print(f"{manifest.owners:,} owners: {counts}", highlight=False)
-    console.print(f"{manifest.file_size:,} bytes, register date {manifest.register_date}", highlight=False)
+    console.print(
+        f"{manifest.file_size:,} bytes, register date {manifest.register_date}, with all changes up to "
+        f"{manifest.change_sequence:,}",
+        highlight=False,
+    )
     news = "published at" if built.is_new else "was published already, and is unchanged, at"
     console.print(f"Snapshot {manifest.snapshot_id} {news} {target}", highlight=False, soft_wrap=True)
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -13,10 +15,12 @@ from resolver_grpc.build.sampling import Sample
 from resolver_grpc.build.snapshot import Inputs
 from resolver_grpc.build.verify_rows import verify_rows
 from resolver_grpc.canonical import CANONICAL_VERSION
+from resolver_grpc.changes.reading import reading_log
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.keys import MasterKey
 from resolver_grpc.program import one_line_errors, progress
+from resolver_grpc.snapshot.files import read_manifest
 from resolver_grpc.snapshot.store import key_id_of, open_snapshot
 from resolver_grpc.snapshot.verify import Check, verify_snapshot
 
@@ -32,6 +36,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--roads", type=_FILE, help="The roads table, if it was built with one.")
 @click.option("--sample", default=1000, show_default=True, type=click.IntRange(1), help="How many numbers to look up.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Which numbers these are.")
+@click.option("--changes", "log_file", type=_FILE, help="The log of changes, if they were folded in.")
 @one_line_errors()
 def main(
     snapshot: Path,
@@ -42,10 +47,12 @@ def main(
     roads: Path | None,
     sample: int,
     seed: int,
+    log_file: Path | None,
 ) -> None:
     """Checks everything about the snapshot in directory SNAPSHOT, and prints what was checked.
 
-    With the tables that it was built from, a sample of their numbers is looked up too. On the first fault the
+    With the tables that it was built from, a sample of their numbers is looked up too; where changes were folded in,
+    with the log, which must still reach back to the tables. On the first fault the
     program ends with one line and exit code 2.
 
     \b
@@ -55,10 +62,13 @@ def main(
           --mailboxes mailboxes.csv --relations relations.csv --sample 5000 --seed 7
     """
     inputs = _inputs(persons, mailboxes, relations, roads)
-    key = read_key_ring(key_file).of(key_id_of(snapshot))
+    ring = read_key_ring(key_file)
+    key = ring.of(key_id_of(snapshot))
     checks = verify_snapshot(snapshot, key)
     if inputs:
-        checks += _verify_rows(snapshot, inputs, key, Sample(sample, seed))
+        last = read_manifest(snapshot).change_sequence
+        with reading_log(log_file, ring, last) if log_file else nullcontext() as changes:
+            checks += _verify_rows(snapshot, replace(inputs, changes=changes), key, Sample(sample, seed))
     _print(checks)
 
 

@@ -15,6 +15,7 @@ from resolver_grpc.build.bulk import tables
 from resolver_grpc.build.bulk.drafting import draft_content
 from resolver_grpc.build.bulk.process import in_another_process
 from resolver_grpc.build.entries import Entries
+from resolver_grpc.build.fold.later import Folded
 from resolver_grpc.build.owners import join_owners
 from resolver_grpc.build.report import Stages, count_content
 from resolver_grpc.build.schema import MAILBOXES, PERSONS, RELATIONS, ROADS
@@ -75,7 +76,7 @@ def plainly(tables, window):
 
 def in_bulk(tables, window, folder):
     with SpilledPairs(folder) as pairs:
-        drafted = draft_content(tables, KEY.index_keys, window, pairs, Stages(quiet))
+        drafted = draft_content(Folded(tables), KEY.index_keys, window, pairs, Stages(quiet))
         pairs.sort(lambda _: None)
         return told(drafted.content, drafted.rejects)
 

@@ -13,6 +13,7 @@ from resolver_grpc.build.assemble import assemble, in_order_of_ordinals
 from resolver_grpc.build.bulk.drafting import draft_content
 from resolver_grpc.build.cpr_extract import read_extracts
 from resolver_grpc.build.entries import Entries
+from resolver_grpc.build.fold.later import Folded
 from resolver_grpc.build.owners import join_owners
 from resolver_grpc.build.plain import read_sources
 from resolver_grpc.build.report import Stages
@@ -131,7 +132,7 @@ def _build_by_rows(tables, _register):
 
 def _build_by_columns(tables, register):
     with SpilledPairs(register.folder) as pairs:
-        drafted = draft_content(tables, KEY.index_keys, window_of(tables), pairs, Stages(quiet))
+        drafted = draft_content(Folded(tables), KEY.index_keys, window_of(tables), pairs, Stages(quiet))
         pairs.sort(lambda _: None)
         return _outcome(drafted.content, drafted.rejects)
 

@@ -53,8 +53,7 @@ def join_owners(sources: Sources) -> list[Owner]:
         One owner for each current number that a mailbox leads to, in no particular order.
     """
     persons = {number: person for number, (_, person) in sources.persons.items()}
-    in_use = {number for number, person in persons.items() if person.status not in REPLACED}
-    numbers = follow_numbers(sources.links, in_use, sources.bad_persons)
+    numbers = numbers_of(sources)
     for row_number, number in sorted((sources.persons[number][0], number) for number in numbers.out & persons.keys()):
         sources.rejects.add("persons", row_number, CONTRADICTED if number in numbers.contradicted else OWNER_OUT)
     out = {numbers.current(number) for number in sources.bad_owners} | numbers.out
@@ -76,6 +75,22 @@ def join_owners(sources: Sources) -> list[Owner]:
         for number, (_, mailbox) in mailboxes.items()
         if not _rejected_late(sources, number, mailboxes, out)
     ]
+
+
+def numbers_of(sources: Sources) -> Numbers:
+    """Tells which number leads to which, by all rows."""
+    in_use = {number for number, (_, person) in sources.persons.items() if person.status not in REPLACED}
+    return follow_numbers(sources.links, in_use, sources.bad_persons)
+
+
+def facts_of_person(person: Person) -> Facts:
+    """When each fact holds that the register tells of a person."""
+    facts: Facts = {Fact.PROTECTION: list(person.protections)}
+    if person.status in LIVING_THERE:
+        facts[Fact.RESIDENT] = [WHENEVER]
+    if person.status not in OUT_OF_EMAIL:
+        facts[Fact.REGISTERED] = [WHENEVER]
+    return facts
 
 
 def _mailboxes_by_owner(sources: Sources, numbers: Numbers, out: set[str | None]) -> dict[str, tuple[int, Mailbox]]:
@@ -141,10 +156,4 @@ def _facts(number: str, mailbox: Mailbox, person: Person | None, claims: dict[st
         others = [span for owner, span in claims[mailbox.email_address] if owner != number]
         if others:
             facts[Fact.CONTESTED] = others
-    if person is not None and is_cpr(number):
-        facts[Fact.PROTECTION] = list(person.protections)
-        if person.status in LIVING_THERE:
-            facts[Fact.RESIDENT] = [WHENEVER]
-        if person.status not in OUT_OF_EMAIL:
-            facts[Fact.REGISTERED] = [WHENEVER]
-    return facts
+    return facts | facts_of_person(person) if person is not None and is_cpr(number) else facts

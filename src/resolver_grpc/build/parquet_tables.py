@@ -68,7 +68,9 @@ class ParquetReader:
         with _refusing(self._path), pq.ParquetFile(self._path, page_checksum_verification=True) as file:
             for batch in file.iter_batches(batch_size=_BATCH_ROWS):
                 absent = [""] * batch.num_rows
-                columns = [_texts(batch.column(name)) if name in self.names else absent for name in table.column_names]
+                columns = [
+                    texts_of(batch.column(name)) if name in self.names else absent for name in table.column_names
+                ]
                 yield from map(list, zip(*columns, strict=True))
 
 
@@ -142,7 +144,7 @@ def _is_text(kind: Any) -> bool:  # noqa: ANN401 - pyarrow has no types
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def _texts(array: Any) -> list[str]:  # noqa: ANN401 - pyarrow has no types
+def texts_of(array: Any) -> list[str]:  # noqa: ANN401 - pyarrow has no types
     """A column's cells as text, null as ``""``; instants in UTC with ``Z``, floored to the second."""
     if not pa.types.is_timestamp(array.type):
         texts: list[str] = array.cast(pa.string()).fill_null("").to_pylist()

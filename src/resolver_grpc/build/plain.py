@@ -12,10 +12,11 @@ from collections.abc import Callable
 from resolver_grpc.build.assemble import assemble, in_order_of_ordinals
 from resolver_grpc.build.bulk.drafting import Drafted
 from resolver_grpc.build.entries import Entries
+from resolver_grpc.build.fold.later import with_facts
 from resolver_grpc.build.owners import join_owners
 from resolver_grpc.build.report import Progress, Stages
 from resolver_grpc.build.schema import MAILBOXES, PERSONS, RELATIONS, ROADS
-from resolver_grpc.build.snapshot import Draft, Inputs, manifest_of, open_tables, window_of
+from resolver_grpc.build.snapshot import Draft, Inputs, manifest_of, open_folded
 from resolver_grpc.build.sources import Sources
 from resolver_grpc.build.tables import OpenTable
 from resolver_grpc.keys import MasterKey
@@ -28,13 +29,14 @@ def draft_snapshot(inputs: Inputs, key: MasterKey, build_instant: int, progress:
     Raises:
         TableError: a table can't be read as what it should be.
     """
-    tables = open_tables(inputs, Stages(progress))
+    tables, window, folded = open_folded(inputs, Stages(progress))
     sources = read_sources(tables, progress)
-    owners = in_order_of_ordinals(join_owners(sources), key.index_keys)
+    joined = [with_facts(owner, folded.facts) for owner in join_owners(sources)]
+    owners = in_order_of_ordinals(joined, key.index_keys)
     with progress(len(owners), "making keys") as advance:
-        content = assemble(owners, Entries(key.index_keys, sources.roads, window_of(tables)), advance)
+        content = assemble(owners, Entries(key.index_keys, sources.roads, window), advance)
     drafted = Drafted(content, sources.rejects, sources.rows_read, content.pairs.counts.pairs)
-    manifest = manifest_of(tables, drafted, key, build_instant)
+    manifest = manifest_of(folded, drafted, key, build_instant)
     return Draft(content, manifest, sources.rejects)
 
 

@@ -1,7 +1,7 @@
-"""Picks a sample of the tables' numbers, and out of the tables all rows that bear on it.
+"""Picks a sample of the tables' numbers, or takes some, and picks out of the tables all rows that bear on them.
 
 What belongs here: which rows are needed for the plain way, given these alone, to come to the same owners and keys
-for the sample as given all rows. Rather a row too many than one too few: a cell is compared by a form that cells of
+for these numbers as given all rows. Rather a row too many than one too few: a cell is compared by a form that cells of
 one meaning share, and what a cell means is left to the plain way. Nothing of the bulk way is used, for that is
 what a sample is to find out.
 """
@@ -9,7 +9,7 @@ what a sample is to find out.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from random import Random
 from typing import Any, NamedTuple, TypeAlias
@@ -85,8 +85,37 @@ def pick_rows(tables: list[OpenTable], sample: Sample, progress: Progress) -> Pi
     Raises:
         TableError: a table can't be read.
     """
+    return _pick(tables, lambda codes: _draw(codes, sample), (), Sources(), progress)
+
+
+def pick_rows_of(
+    tables: list[OpenTable], numbers: Iterable[str], addresses: Collection[str], sources: Sources, progress: Progress
+) -> Picked:
+    """Picks the rows that bear on some numbers, and on whoever claims one of some e-mail addresses.
+
+    Args:
+        tables: as for a sample.
+        numbers: CPR and CVR numbers, canonical; no row need be about them.
+        addresses: canonical e-mail addresses.
+        sources: takes the rows.
+        progress: shows how far the reading is.
+
+    Raises:
+        TableError: a table can't be read.
+    """
+    codes = sorted({_code_of(number) for number in numbers})
+    return _pick(tables, lambda _: codes, addresses, sources, progress)
+
+
+def _pick(
+    tables: list[OpenTable],
+    choose: Callable[[Codes], list[int]],
+    addresses: Collection[str],
+    sources: Sources,
+    progress: Progress,
+) -> Picked:
     by_name = {table.table.name: table for table in tables}
-    sources, rows = Sources(), {}
+    rows = {}
     with progress(0, "looking through persons"), by_name[PERSONS.name].columns() as columns:
         rows[PERSONS.name] = columns.rows
         _add_roads(columns.column, sources.roads)
@@ -94,8 +123,8 @@ def pick_rows(tables: list[OpenTable], sample: Sample, progress: Progress) -> Pi
     with progress(0, "looking through mailboxes"), by_name[MAILBOXES.name].columns() as columns:
         rows[MAILBOXES.name] = columns.rows
         codes = _codes_of(columns.column("number"))
-        sampled = _draw(np.concatenate([persons.codes, codes]), sample)
-        wanted, chosen_mailboxes = _follow_claims(codes, columns.column("email_address"), persons, sampled)
+        sampled = choose(np.concatenate([persons.codes, codes]))
+        wanted, chosen_mailboxes = _follow_claims(codes, columns.column("email_address"), persons, sampled, addresses)
     with progress(0, "looking through relations"), by_name[RELATIONS.name].columns() as columns:
         rows[RELATIONS.name] = columns.rows
         chosen_relations = _among(_codes_of(columns.column("number")), wanted)
@@ -119,11 +148,13 @@ def _draw(codes: Codes, sample: Sample) -> list[int]:
     return [int(code) for code in distinct[places]]
 
 
-def _follow_claims(codes: Codes, emails: Column, persons: _Persons, sampled: list[int]) -> tuple[set[int], Flags]:
+def _follow_claims(
+    codes: Codes, emails: Column, persons: _Persons, sampled: list[int], addresses: Collection[str]
+) -> tuple[set[int], Flags]:
     """Finds all numbers whose rows are needed, and their rows of the mailboxes table and the claimants'."""
     linked = _linked(set(sampled), persons.mentions)
     own = np.flatnonzero(_among(codes, linked))
-    claiming = _claiming(emails, own)
+    claiming = _claiming(emails, own, addresses)
     claimants = {int(code) for code in codes[claiming] if code != _NO_CODE}
     wanted = _linked(linked | claimants, persons.mentions)
     return wanted, _among(codes, wanted) | claiming
@@ -193,10 +224,11 @@ def _among(codes: Codes, wanted: set[int]) -> Flags:
     return np.isin(codes, np.fromiter(wanted, np.int64, len(wanted)))
 
 
-def _claiming(emails: Column, own: npt.NDArray[np.intp]) -> Flags:
-    """Which rows claim an e-mail address that one of these rows claims."""
+def _claiming(emails: Column, own: npt.NDArray[np.intp], addresses: Collection[str]) -> Flags:
+    """Which rows claim an e-mail address that one of these rows claims, or one of some others."""
     emails = emails.cast(pa.string())
     claimed = {email_form(text) for text in emails.take(own).to_pylist() if text} - {""}
+    claimed.update(map(email_form, addresses))
     locals_claimed = {_local_part(form) for form in claimed}
     plain = pc.match_substring_regex(emails, r"\A[!-~]+\z").fill_null(False)  # noqa: FBT003 - Arrow's own
     found: Flags = pc.is_in(pc.ascii_lower(emails), pa.array(sorted(claimed), pa.string())).to_numpy()

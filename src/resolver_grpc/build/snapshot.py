@@ -12,6 +12,7 @@ from pathlib import Path
 
 from resolver_grpc.build.bulk.drafting import Drafted, draft_content
 from resolver_grpc.build.bulk.process import without_cycles
+from resolver_grpc.build.fold.later import Folded, LaterChanges, fold_changes
 from resolver_grpc.build.rejects import Rejects
 from resolver_grpc.build.report import Progress, Stages, count_content, report_of_keys
 from resolver_grpc.build.schema import MAILBOXES, PERSONS, RELATIONS, ROADS
@@ -40,6 +41,7 @@ class Inputs:
         roads: optional.
         max_rejects: with how many rejected rows a snapshot is still built; None for any number.
         rejects_file: where to list them, whatever comes of the build.
+        changes: the log of what happened after the tables were exported.
     """
 
     persons: Path
@@ -48,6 +50,7 @@ class Inputs:
     roads: Path | None = None
     max_rejects: int | None = None
     rejects_file: Path | None = None
+    changes: LaterChanges | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +108,9 @@ def draft_in_bulk(inputs: Inputs, key: MasterKey, build_instant: int, pairs: Spi
     Raises:
         TableError: a table can't be read as what it should be.
     """
-    tables = open_tables(inputs, stages)
-    drafted = draft_content(tables, key.index_keys, window_of(tables), pairs, stages)
+    tables, window, folded = open_folded(inputs, stages)
+    drafted = draft_content(folded, key.index_keys, window, pairs, stages)
+    _number_as_in_file(drafted.rejects, tables)
     if inputs.rejects_file:
         drafted.rejects.write(inputs.rejects_file)
     if inputs.max_rejects is not None:
@@ -114,8 +118,25 @@ def draft_in_bulk(inputs: Inputs, key: MasterKey, build_instant: int, pairs: Spi
     with stages(drafted.pairs, "sorting keys") as advance:
         pairs.sort(advance)
     with stages(0, "naming the content"):
-        manifest = manifest_of(tables, drafted, key, build_instant)
-    return Draft(drafted.content, replace(manifest, report=report_of_keys(pairs, drafted.rejects)), drafted.rejects)
+        manifest = manifest_of(folded, drafted, key, build_instant)
+    report = {**manifest.report, **report_of_keys(pairs, drafted.rejects)}
+    return Draft(drafted.content, replace(manifest, report=report), drafted.rejects)
+
+
+def open_folded(inputs: Inputs, stages: Stages) -> tuple[list[OpenTable], Span, Folded]:
+    """Opens all tables and folds the changes after them in, if there are any.
+
+    Returns:
+        The tables, the horizon of a snapshot of them, and what the changes come to.
+
+    Raises:
+        TableError: a table can't be read as what it should be, or doesn't go with the log.
+        ChangeLogError: the log can't be read.
+    """
+    tables = open_tables(inputs, stages)
+    window = window_of(tables)
+    folded = fold_changes(tables, inputs.changes, window, stages) if inputs.changes else Folded(tables)
+    return folded.tables, window, folded
 
 
 def open_tables(inputs: Inputs, stages: Stages) -> list[OpenTable]:
@@ -131,18 +152,19 @@ def window_of(tables: list[OpenTable]) -> Span:
     return Span(*register_window(date.fromisoformat(tables[0].meta.register_date)))
 
 
-def manifest_of(tables: list[OpenTable], drafted: Drafted, key: MasterKey, build_instant: int) -> Manifest:
+def manifest_of(folded: Folded, drafted: Drafted, key: MasterKey, build_instant: int) -> Manifest:
     """Says what a snapshot of these tables is, but for its file and the report.
 
     Args:
-        tables: the tables.
+        folded: the tables, with what came of the changes after them.
         drafted: what they came to.
         key: the secret of the index.
         build_instant: now, in seconds of UTC.
     """
-    content = drafted.content
+    content, tables = drafted.content, folded.tables
     register_date = tables[0].meta.register_date
-    change_sequence = min(table.meta.change_sequence for table in tables)
+    oldest = min(table.meta.change_sequence for table in tables)
+    change_sequence = oldest if folded.last is None else folded.last
     context = identity_context(key.key_id, CANONICAL_VERSION, register_date, change_sequence)
     return Manifest(
         format_version=FORMAT_VERSION,
@@ -157,7 +179,7 @@ def manifest_of(tables: list[OpenTable], drafted: Drafted, key: MasterKey, build
         register_date=register_date,
         change_sequence=change_sequence,
         build_time=format_instant(build_instant),
-        report={},
+        report={"changes": folded.counts} if folded.counts else {},
     )
 
 
@@ -166,10 +188,16 @@ def _source(table: OpenTable, drafted: Drafted) -> Source:
     return Source(
         table=name,
         digest=table.digest,
-        rows=drafted.rows[name],
+        rows=table.edits.rows_in_file(drafted.rows[name]),
         rejected=drafted.rejects.count(name),
         change_sequence=table.meta.change_sequence,
     )
+
+
+def _number_as_in_file(rejects: Rejects, tables: list[OpenTable]) -> None:
+    """Names rejected rows by the numbers that they have in their files."""
+    by_name = {table.table.name: table.edits for table in tables}
+    rejects.rows = [replace(one, row=by_name[one.table].row_number(one.row)) for one in rejects.rows]
 
 
 def _publish(target: Path, draft: Draft, columns_secret: bytes, stages: Stages) -> tuple[Manifest, bool]:

@@ -10,11 +10,12 @@ has a person there).
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from resolver_grpc.build import csv_tables
+from resolver_grpc.build.edits import Edits
 from resolver_grpc.build.table_files import Stamp, digest, publish, stamp, temporary_beside
 from resolver_grpc.build.table_meta import TableMeta, encode_meta, meta_example, parse_meta
 from resolver_grpc.errors import TableError
@@ -63,6 +64,7 @@ class OpenTable:
         table: what the file holds.
         meta: what the file says of itself.
         digest: SHA-256 of the file, in hexadecimal: the source digest of a manifest.
+        edits: what is said otherwise than in the file.
     """
 
     path: Path
@@ -71,11 +73,16 @@ class OpenTable:
     digest: str
     _reader: _Reader
     _stamp: Stamp
+    edits: Edits = field(default_factory=Edits)
 
     @property
     def expected_rows(self) -> int:
         """About how many rows there are, for a progress bar."""
-        return self._reader.expected_rows
+        return self._reader.expected_rows + len(self.edits.added) - len(self.edits.removed)
+
+    def edited(self, edits: Edits) -> OpenTable:
+        """The same table with some rows said otherwise, in the place of what was said otherwise before."""
+        return replace(self, edits=edits)
 
     def rows(self) -> Iterator[tuple[int, dict[str, str]]]:
         """Streams the rows, each with its number from 1 and every column of the schema, ``""`` for empty.
@@ -85,8 +92,8 @@ class OpenTable:
         """
         names = self.table.column_names
         self._check_unchanged()
-        for number, cells in enumerate(self._reader.rows(self.table), start=1):
-            yield number, dict(zip(names, cells, strict=True))
+        rows = enumerate(self._reader.rows(self.table), start=1)
+        yield from self.edits.rows((number, dict(zip(names, cells, strict=True))) for number, cells in rows)
         self._check_unchanged()
 
     @contextmanager
@@ -98,7 +105,7 @@ class OpenTable:
         """
         self._check_unchanged()
         with _pyarrow_needed(), self._reader.columns(self.table) as columns:
-            yield columns
+            yield _edited(columns, self.edits) if self.edits else columns
         self._check_unchanged()
 
     def _check_unchanged(self) -> None:
@@ -223,6 +230,12 @@ def _open_sink(path: Path, ending: str, table: Table, meta: bytes) -> _Sink:
     with _pyarrow_needed():
         from resolver_grpc.build.parquet_tables import ParquetSink  # noqa: PLC0415 - an optional extra
     return ParquetSink(path, table, meta)
+
+
+def _edited(columns: Columns, edits: Edits) -> Columns:
+    from resolver_grpc.build.edited_columns import EditedColumns  # noqa: PLC0415 - an optional extra
+
+    return EditedColumns(columns, edits)
 
 
 @contextmanager

@@ -17,11 +17,12 @@ from itertools import chain
 from typing import NamedTuple
 
 from resolver_grpc.build.entries import Entries
+from resolver_grpc.build.fold.later import Folded, fold_changes, with_facts
 from resolver_grpc.build.owners import Owner, join_owners
-from resolver_grpc.build.report import Progress
+from resolver_grpc.build.report import Progress, Stages
 from resolver_grpc.build.sampling import Picked, Sample, pick_rows
 from resolver_grpc.build.schema import TABLES
-from resolver_grpc.build.snapshot import Inputs
+from resolver_grpc.build.snapshot import Inputs, window_of
 from resolver_grpc.build.sources import Sources
 from resolver_grpc.build.tables import OpenTable, open_table
 from resolver_grpc.canonical.kvhx import Kvhx
@@ -65,9 +66,12 @@ def verify_rows(inputs: Inputs, snapshot: Snapshot, keys: IndexKeys, sample: Sam
         SnapshotError: a sampled row is not what the tables say.
     """
     manifest = snapshot.manifest
-    picked = pick_rows(_open_tables(inputs, manifest), sample, progress)
-    expected = _expect(picked.sources, keys, manifest)
-    _check_rows(picked, manifest)
+    folded = Folded(_open_tables(inputs, manifest))
+    if inputs.changes:
+        folded = fold_changes(folded.tables, inputs.changes, window_of(folded.tables), Stages(progress))
+    picked = pick_rows(folded.tables, sample, progress)
+    expected = _expect(picked.sources, folded, keys, manifest)
+    _check_rows(picked, folded.tables, manifest)
     _check_numbers(picked, expected, snapshot.index, progress)
     found = sum(number in expected.owners for number in picked.numbers)
     return [
@@ -91,19 +95,22 @@ def _open_tables(inputs: Inputs, manifest: Manifest) -> list[OpenTable]:
     return tables
 
 
-def _expect(sources: Sources, keys: IndexKeys, manifest: Manifest) -> _Expected:
+def _expect(sources: Sources, folded: Folded, keys: IndexKeys, manifest: Manifest) -> _Expected:
     owners: dict[str, Owner] = {}
     claimants: defaultdict[str, list[Owner]] = defaultdict(list)
-    for owner in join_owners(sources):
+    for joined in join_owners(sources):
+        owner = with_facts(joined, folded.facts)
         owners.update(dict.fromkeys((owner.number, *owner.old_numbers), owner))
         claimants[owner.email_address].append(owner)
     window = Span(*register_window(date.fromisoformat(manifest.register_date)))
     return _Expected(owners, claimants, Entries(keys, sources.roads, window), keys, window)
 
 
-def _check_rows(picked: Picked, manifest: Manifest) -> None:
+def _check_rows(picked: Picked, tables: list[OpenTable], manifest: Manifest) -> None:
+    edits = {table.table.name: table.edits for table in tables}
     for source in manifest.sources:
-        rows, rejected = picked.rows[source.table], picked.sources.rejects.count(source.table)
+        rows = edits[source.table].rows_in_file(picked.rows[source.table])
+        rejected = picked.sources.rejects.count(source.table)
         if rows != source.rows or rejected > source.rejected:
             raise SnapshotError(
                 f"The manifest states {source.rows:,} rows of {source.table} and {source.rejected:,} rejected, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -11,12 +11,13 @@ import numpy.typing as npt
 from resolver_grpc.build.bulk.entries import BulkEntries
 from resolver_grpc.build.bulk.facts import facts_of
 from resolver_grpc.build.bulk.numbers import digits_of
+from resolver_grpc.build.bulk.overriding import by_ordinal, overridden
 from resolver_grpc.build.bulk.owners import Owners, Tables, join_owners
 from resolver_grpc.build.bulk.reach import Reach
 from resolver_grpc.build.bulk.tables import read_tables
+from resolver_grpc.build.fold.later import Folded
 from resolver_grpc.build.rejects import Rejects
 from resolver_grpc.build.report import Stages
-from resolver_grpc.build.tables import OpenTable
 from resolver_grpc.index.content import Content
 from resolver_grpc.index.intervals import timeline_of
 from resolver_grpc.index.layout import NUMBER_BYTES, STREET_SHARED, TOWN_TELLS
@@ -43,13 +44,11 @@ class Drafted(NamedTuple):
     pairs: int
 
 
-def draft_content(
-    tables: Sequence[OpenTable], keys: IndexKeys, window: Span, pairs: SpilledPairs, stages: Stages
-) -> Drafted:
+def draft_content(folded: Folded, keys: IndexKeys, window: Span, pairs: SpilledPairs, stages: Stages) -> Drafted:
     """Reads all tables and lays out what the index is to hold.
 
     Args:
-        tables: persons, mailboxes, relations and, if there is one, roads.
+        folded: persons, mailboxes, relations and, if there is one, roads, with what came of the changes after them.
         keys: makes keys.
         window: the snapshot's horizon.
         pairs: takes the keys with their ordinals; they are not sorted yet.
@@ -59,10 +58,11 @@ def draft_content(
         TableError: a table can't be read as what it should be.
     """
     rejects = Rejects()
-    read, rows = read_tables(tables, rejects, stages)
+    read, rows = read_tables(folded.tables, rejects, stages)
     with stages(0, "joining owners"):
         owners = join_owners(read, keys)
-        facts = facts_of(owners, read)
+        exact = by_ordinal(owners.numbers, folded.facts)
+        facts = overridden(facts_of(owners, read), exact)
     made = 0
     with stages(0, "making keys") as advance:
 
@@ -72,7 +72,7 @@ def draft_content(
             made += len(ordinals)
             advance(len(ordinals))
 
-        entries = BulkEntries(keys, owners, read, Reach(facts, len(owners.numbers), window))
+        entries = BulkEntries(keys, owners, read, Reach(facts, len(owners.numbers), window, exact))
         # Who can be reached is known: the facts are ordered while the keys are made.
         timelines = aside(lambda: {name: timeline_of(facts.pop(name)) for name in sorted(facts)})
         address_numbers, road_keys = entries.give_keys(take), dict(entries.road_keys())
