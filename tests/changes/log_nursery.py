@@ -19,7 +19,16 @@ def entry(number, content=None):
     return Entry(f"feed-{number}", b"change %d" % number if content is None else content, keys)
 
 
-def program(_how, _when, path, told, first):
+def program(how, when, path, *words):
+    if how == "step":
+        die_at_step(int(when), str(Path(path).parent))
+        with ChangeLog(Path(path), RING) as log:
+            log.trim(int(words[0]))
+        return
+    append(path, *words)
+
+
+def append(path, told, first):
     """Appends groups of one to seven entries; tells number and sequence of each that was acknowledged."""
     tell = os.open(told, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     log, number = ChangeLog(Path(path), RING), int(first)
@@ -32,6 +41,6 @@ def program(_how, _when, path, told, first):
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
-    from nursery import serve
+    from nursery import die_at_step, serve
 
     serve(program)

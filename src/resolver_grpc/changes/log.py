@@ -5,33 +5,28 @@ lets one write at a time, and all read. What an entry's bytes are is ``log_seali
 is opened ``log_check.py``'s; what a change means is nobody's business here.
 
 Beside the file lies another, of the same name with ``.last``: the last sequence that was written, sealed. Without it a
-file of which the last transactions are gone would look whole.
+file of which the last transactions are gone would look whole. When the log is trimmed another file takes the place of
+the one that is open here; ``log_names.py`` has how, and it is followed before anything is read or written.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import RLock
 from typing import Any, Final, Self
 
-import lmdb
-
-from resolver_grpc.changes.log_check import DATABASES, MOST_BYTES, check_file
+from resolver_grpc.changes.log_check import check_beginning, check_file
+from resolver_grpc.changes.log_file import LogFile
+from resolver_grpc.changes.log_names import file_id, locked, make_private, open_beside, remove_leftovers, replace_file
 from resolver_grpc.changes.log_sealing import LAST_BYTES, SEQUENCE, Entry, LogKey, Read, id_hash_of, key_id_of
 from resolver_grpc.errors import ChangeIdTakenError, ChangeLogError, KeyFileError
 from resolver_grpc.keys import KeyRing
 
-FORMAT: Final = b"resolver-changes/1"
-LOG_ID_BYTES: Final = 16
-
-_MODE: Final = 0o600
 _AT_ONCE: Final = 1_000
-_FORMAT: Final = b"format"
-_LOG_ID: Final = b"log id"
-_LAST: Final = b"last"
-_FIRST: Final = b"first"
 _RESTORE: Final = "restore it from its backup, or begin a new one and build a snapshot from tables exported after it"
 
 
@@ -51,28 +46,24 @@ class ChangeLog:
     """
 
     def __init__(self, path: Path, ring: KeyRing, renewed: Callable[[], KeyRing] | None = None) -> None:
-        self._path = path
-        self._renewed = renewed
-        _make_private(path)
-        check_file(path)
-        with self._refusing():
-            self._environment = lmdb.open(
-                str(path), subdir=False, max_dbs=len(DATABASES), map_size=MOST_BYTES, mode=_MODE, meminit=True
-            )
+        self._path, self._ring, self._renewed = path, ring, renewed
+        self._lock = RLock()
+        make_private(path)
+        self._stated = open_beside(path)
         try:
-            with self._refusing():
-                self._head, self._entries, self._ids = self._begin()
-                with self._environment.begin() as reading:
-                    self.log_id = bytes(reading.get(_LOG_ID, db=self._head, default=b""))
-            self._keys = self._keys_of(ring)
-            self._active = self._keys[bytes.fromhex(ring.active.key_id)]
-            self._stated = os.open(path.with_name(path.name + ".last"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
-            self._check_last()
-        except OSError as error:
-            self._environment.close()
-            raise ChangeLogError(f"{path}: can't be opened: {error.strerror}; set that right") from None
+            with self._naming(fcntl.LOCK_SH):
+                check_file(path.resolve())
+                self._file = LogFile(path, path.resolve())
+            try:
+                self.log_id = self._file.log_id
+                self._keys = self._keys_of(ring)
+                self._active = self._keys[bytes.fromhex(ring.active.key_id)]
+                self._check_last()
+            except BaseException:
+                self._file.close()
+                raise
         except BaseException:
-            self._environment.close()
+            os.close(self._stated)
             raise
 
     def __enter__(self) -> Self:
@@ -83,7 +74,7 @@ class ChangeLog:
 
     def close(self) -> None:
         """Closes it; whatever was appended is on the disk already."""
-        self._environment.close()
+        self._file.close()
         os.close(self._stated)
 
     def append(self, entries: Sequence[Entry]) -> list[int]:
@@ -106,13 +97,13 @@ class ChangeLog:
         Raises:
             ChangeLogError: it can't be written.
         """
-        with self._refusing(), self._environment.begin(write=True) as writing:
-            group = Group(self, writing, self._last(writing))
+        with self._writing() as (file, writing):
+            group = Group(self, file, writing)
             yield group
             if not group.appended:
                 writing.abort()
                 return
-            writing.put(_LAST, SEQUENCE.pack(group.last), db=self._head)
+            file.put_last(writing, group.last)
         self._state_last(group.last)
 
     def last_sequence(self) -> int:
@@ -121,8 +112,8 @@ class ChangeLog:
         Raises:
             ChangeLogError: it can't be read.
         """
-        with self._refusing(), self._environment.begin() as reading:
-            return self._last(reading)
+        with self._reading() as (file, reading):
+            return file.last(reading)
 
     def first_sequence(self) -> int:
         """The sequence of the first entry that was not trimmed; the next one's where there is none.
@@ -130,8 +121,8 @@ class ChangeLog:
         Raises:
             ChangeLogError: it can't be read.
         """
-        with self._refusing(), self._environment.begin() as reading:
-            return self._first(reading)
+        with self._reading() as (file, reading):
+            return file.first(reading)
 
     def read_from(self, sequence: int) -> Iterator[Read]:
         """Reads the entries from a sequence on, in order, those too that are written meanwhile.
@@ -144,30 +135,74 @@ class ChangeLog:
             sequence += len(some)
 
     def trim(self, up_to: int) -> None:
-        """Removes the entries up to a sequence, with it; their ids are forgotten too.
+        """Removes the entries up to a sequence, with it, for good; their ids are forgotten too.
+
+        What is left is in another file afterwards, and the former one is gone: nothing that was removed can be read
+        in the bytes of any file. Meanwhile nobody writes.
 
         Raises:
-            ChangeLogError: they can't be removed.
+            ChangeLogError: they can't be removed; the log is then as it was.
         """
-        with self._refusing(), self._environment.begin(write=True) as writing:
-            cursor = writing.cursor(self._entries)
-            while cursor.first() and SEQUENCE.unpack(cursor.key())[0] <= up_to:
-                writing.delete(id_hash_of(cursor.value()), db=self._ids)
-                cursor.delete()
-            first = max(self._first(writing), min(up_to, self._last(writing)) + 1)
-            writing.put(_FIRST, SEQUENCE.pack(first), db=self._head)
+        # First the names, then the write lock: who opens the log takes them in this order too.
+        with self._naming(fcntl.LOCK_EX):
+            self._follow()
+            with self._using() as file, file.refusing(), file.begin(write=True) as writing:
+                first = max(file.first(writing), min(up_to, file.last(writing)) + 1)
+                if first > file.first(writing):
+                    replace_file(self._path, lambda fresh: file.write_from(writing, first, fresh))
+                else:
+                    remove_leftovers(self._path)
+                writing.abort()
 
-    def _begin(self) -> tuple[Any, Any, Any]:
-        """Opens the databases; of several processes that make a log at once one makes it."""
-        with self._environment.begin(write=True) as writing:
-            if writing.stat()["entries"] == 0:
-                head = self._environment.open_db(b"head", writing)
-                writing.put(_FORMAT, FORMAT, db=head)
-                writing.put(_LOG_ID, os.urandom(LOG_ID_BYTES), db=head)
-            head, entries, ids = (self._environment.open_db(name, writing) for name in DATABASES)
-            if writing.get(_FORMAT, db=head) != FORMAT:
-                raise ChangeLogError(f"{self._path}: is no log of changes that this program reads; name another file")
-            return head, entries, ids
+    def _follow(self) -> None:
+        """Opens the file that took the place of the one that is open; the lock on the names is held."""
+        if file_id(self._path) == self._file.id:
+            return
+        # Who wrote it did so a moment ago: it isn't walked through.
+        check_beginning(self._path.resolve())
+        former, self._file = self._file, LogFile(self._path, self._path.resolve())
+        if not former.users:
+            former.close()
+
+    @contextmanager
+    def _using(self) -> Iterator[LogFile]:
+        """Gives the file that the name leads to, which stays open as long as the block lasts."""
+        with self._lock:
+            if file_id(self._path) != self._file.id:
+                with self._naming(fcntl.LOCK_SH):
+                    self._follow()
+            file = self._file
+            file.users += 1
+        try:
+            yield file
+        finally:
+            with self._lock:
+                file.users -= 1
+                if file is not self._file and not file.users:
+                    file.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[tuple[LogFile, Any]]:
+        with self._using() as file, file.refusing(), file.begin() as reading:
+            yield file, reading
+
+    @contextmanager
+    def _writing(self) -> Iterator[tuple[LogFile, Any]]:
+        """Holds the write lock of the file that the name leads to, which can't change as long as it is held."""
+        while True:
+            with self._using() as file, file.refusing(), file.begin(write=True) as writing:
+                if file_id(self._path) == file.id:
+                    yield file, writing
+                    return
+                writing.abort()
+
+    @contextmanager
+    def _naming(self, operation: int) -> Iterator[None]:
+        try:
+            with locked(self._stated, operation):
+                yield
+        except OSError as error:
+            raise ChangeLogError(f"{self._path}: can't be changed: {error.strerror}; set that right") from None
 
     def _check_last(self) -> None:
         """Refuses a log that holds less than was written to it, or that is under keys that the ring doesn't hold."""
@@ -193,25 +228,25 @@ class ChangeLog:
         except OSError as error:
             raise ChangeLogError(f"{self._path}: can't be written: {error.strerror}; set that right") from None
 
-    def find(self, writing: Any, entry: Entry) -> int | None:  # noqa: ANN401 - LMDB's own type
+    def find(self, file: LogFile, writing: Any, entry: Entry) -> int | None:  # noqa: ANN401 - LMDB's own type
         """The sequence of an entry that is in the log; None where it isn't. For a ``Group`` alone.
 
         Raises:
             ChangeIdTakenError: an entry with other content has its id.
         """
         for key in self._keys.values():
-            noted = writing.get(key.hash_id(entry.change_id), db=self._ids)
+            noted = writing.get(key.hash_id(entry.change_id), db=file.ids)
             if noted is not None:
                 if noted[SEQUENCE.size :] != key.hash_content(entry):
                     raise ChangeIdTakenError("Another change has this id; give each change its own.")
                 return int(SEQUENCE.unpack_from(noted)[0])
         return None
 
-    def write(self, writing: Any, sequence: int, entry: Entry) -> None:  # noqa: ANN401 - LMDB's own type
+    def write(self, file: LogFile, writing: Any, sequence: int, entry: Entry) -> None:  # noqa: ANN401 - LMDB's own type
         """Writes an entry at its place; for a ``Group`` alone."""
         place, sealed = SEQUENCE.pack(sequence), self._active.seal(sequence, entry)
-        writing.put(place, sealed, db=self._entries, append=True)
-        writing.put(id_hash_of(sealed), place + self._active.hash_content(entry), db=self._ids)
+        writing.put(place, sealed, db=file.entries, append=True)
+        writing.put(id_hash_of(sealed), place + self._active.hash_content(entry), db=file.ids)
 
     def read_some(self, sequence: int, most: int) -> list[Read]:
         """Reads so many entries at most from a sequence on, in order; none past the last.
@@ -219,14 +254,14 @@ class ChangeLog:
         Raises:
             ChangeLogError: see ``read_from``.
         """
-        with self._refusing(), self._environment.begin() as reading:
-            last = self._last(reading)
-            if sequence < self._first(reading):
+        with self._reading() as (file, reading):
+            last = file.last(reading)
+            if sequence < file.first(reading):
                 raise ChangeLogError(
-                    f"{self._path}: holds changes from {self._first(reading)} on; serve a newer snapshot"
+                    f"{self._path}: holds changes from {file.first(reading)} on; serve a newer snapshot"
                 )
             places = range(sequence, min(sequence + most, last + 1))
-            return [self._open(one, reading.get(SEQUENCE.pack(one), db=self._entries, default=b"")) for one in places]
+            return [self._open(one, reading.get(SEQUENCE.pack(one), db=file.entries, default=b"")) for one in places]
 
     def _open(self, sequence: int, sealed: bytes) -> Read:
         key = self._key_of(sealed)
@@ -247,21 +282,6 @@ class ChangeLog:
                 self._keys |= self._keys_of(self._renewed())
         return self._keys.get(key_id)
 
-    def _last(self, transaction: Any) -> int:  # noqa: ANN401 - LMDB's own type
-        return int(SEQUENCE.unpack(transaction.get(_LAST, db=self._head, default=bytes(SEQUENCE.size)))[0])
-
-    def _first(self, transaction: Any) -> int:  # noqa: ANN401 - LMDB's own type
-        return int(SEQUENCE.unpack(transaction.get(_FIRST, db=self._head, default=SEQUENCE.pack(1)))[0])
-
-    @contextmanager
-    def _refusing(self) -> Iterator[None]:
-        try:
-            yield
-        except lmdb.Error as error:
-            raise ChangeLogError(
-                f"{self._path}: LMDB refuses it ({type(error).__name__}); see that the disk has room and is sound"
-            ) from None
-
 
 class Group:
     """Entries that are being written together; for as long as ``ChangeLog.group`` lasts, in its thread.
@@ -271,10 +291,11 @@ class Group:
         appended: how many were appended.
     """
 
-    def __init__(self, log: ChangeLog, writing: Any, last: int) -> None:  # noqa: ANN401 - LMDB's own type
+    def __init__(self, log: ChangeLog, file: LogFile, writing: Any) -> None:  # noqa: ANN401 - LMDB's own type
         self._log = log
+        self._file = file
         self._writing = writing
-        self.last = last
+        self.last = file.last(writing)
         self.appended = 0
         self._position = 0
 
@@ -284,7 +305,7 @@ class Group:
         Raises:
             ChangeIdTakenError: an entry with other content has its id.
         """
-        return self._log.find(self._writing, entry)
+        return self._log.find(self._file, self._writing, entry)
 
     def append(self, entry: Entry) -> int:
         """Appends an entry; one that is there already has the sequence that it had.
@@ -303,13 +324,5 @@ class Group:
         """Writes an entry of which ``find`` has told that it isn't in the log; tells its sequence."""
         self.last += 1
         self.appended += 1
-        self._log.write(self._writing, self.last, entry)
+        self._log.write(self._file, self._writing, self.last, entry)
         return self.last
-
-
-def _make_private(path: Path) -> None:
-    """Makes an empty file that only its owner may read, where there is none."""
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE))
-    except OSError as error:
-        raise ChangeLogError(f"{path}: can't be opened: {error.strerror}; set that right") from None

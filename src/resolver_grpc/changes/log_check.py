@@ -40,17 +40,8 @@ def check_file(path: Path) -> None:
     Raises:
         ChangeLogError: it is not to be opened.
     """
-    try:
-        with path.open("rb") as file:
-            pages, found = file.read(2 * _PAGE), path.stat()
-    except OSError as error:
-        raise ChangeLogError(f"{path}: can't be read: {error.strerror}; set that right") from None
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        raise ChangeLogError(f"{path}: others may read it; run `chmod 600` on it")
-    if not pages:
-        # Killed before LMDB wrote anything.
+    if not check_beginning(path):
         return
-    _check_beginning(path, pages, found.st_size)
     done = subprocess.run(  # noqa: S603 - this very module
         [sys.executable, "-m", __name__, str(path)], stderr=subprocess.DEVNULL, check=False, timeout=_PATIENCE
     )
@@ -58,7 +49,28 @@ def check_file(path: Path) -> None:
         raise ChangeLogError(f"{path}: is damaged; {_RESTORE}")
 
 
-def _check_beginning(path: Path, pages: bytes, size: int) -> None:
+def check_beginning(path: Path) -> bool:
+    """Refuses a file by its mode, its length and the two pages at its beginning.
+
+    Returns:
+        Whether anything stands in it; nothing does where who made it was killed before LMDB wrote anything.
+
+    Raises:
+        ChangeLogError: it is not to be opened.
+    """
+    try:
+        with path.open("rb") as file:
+            pages, found = file.read(2 * _PAGE), path.stat()
+    except OSError as error:
+        raise ChangeLogError(f"{path}: can't be read: {error.strerror}; set that right") from None
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        raise ChangeLogError(f"{path}: others may read it; run `chmod 600` on it")
+    if pages:
+        _check_pages(path, pages, found.st_size)
+    return bool(pages)
+
+
+def _check_pages(path: Path, pages: bytes, size: int) -> None:
     if len(pages) < 2 * _PAGE or any(
         _MARKS.unpack_from(pages, at + _MARKS_AT) != (_MAGIC, _VERSION) for at in (0, _PAGE)
     ):

@@ -145,6 +145,32 @@ def list_generations(store: Path) -> list[Generation]:
     return found
 
 
+def contained_sequence(store: Path) -> int:
+    """Tells up to which change every generation of a store contains the log of changes, pinned ones too.
+
+    Raises:
+        SnapshotError: there is no store or nothing in it, or what a generation contains can't be read.
+    """
+    check_store(store)
+    manifests = {number: _look_at_manifest(store, number) for number in generation_numbers(store)}
+    if not manifests:
+        raise SnapshotError(f"The store {store} has no generation yet; place a snapshot in it first.")
+    for number, manifest in manifests.items():
+        if manifest is None:
+            raise SnapshotError(
+                f"Generation {number} of the store {store} is damaged, and what it contains isn't known; "
+                "unpin and prune it first."
+            )
+    return min(manifest.change_sequence for manifest in manifests.values() if manifest)
+
+
+def _look_at_manifest(store: Path, number: int) -> Manifest | None:
+    try:
+        return read_manifest(generation_path(store, number))
+    except SnapshotError:
+        return None
+
+
 def _look_at(directory: Path) -> tuple[Manifest | None, str]:
     try:
         manifest = read_manifest(directory)
