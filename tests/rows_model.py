@@ -15,6 +15,8 @@ from resolver_grpc.build.sources import Sources
 from resolver_grpc.times import danish_day, danish_midnight, format_instant
 
 NEVER = 1 << 40
+WITH_RECORD = {"mailbox_opened", "logged_in", "protection_set", "protection_lifted"}
+"""Events that may bring the register's record along."""
 
 
 def midnight(day):
@@ -79,6 +81,8 @@ class RowsModel:
     def take(self, name, t, event):
         """Edits the rows; ``event`` is the message of the event."""
         getattr(self, f"on_{name}")(t, event)
+        if name in WITH_RECORD and event.HasField("person"):
+            self.record(t, event.person)
 
     def on_mailbox_opened(self, t, _):
         if self.opened is not None and not self.closings:

@@ -85,6 +85,10 @@ class Register:
     def model_of(self, number):
         return self.models.setdefault(number, RowsModel(number))
 
+    def refusal(self, name, number, time, **fields):
+        """Why an event would not be taken."""
+        return refusal(self.overlay.state(number), parse_change(message(name, number, time, **fields)))
+
     def take(self, name, number, time, **fields):
         """Lets an event happen after the export; tells whether it was taken."""
         sent = message(name, number, time, **fields)

@@ -3,7 +3,7 @@
 from change_messages import ANN, BO, EVENTS, FIRM, IDA, KIM, OF_FIRMS, message, person
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from rows_model import RowsModel, day_is_over, facts_at, holding
+from rows_model import WITH_RECORD, RowsModel, day_is_over, facts_at, holding
 
 from resolver_grpc.changes.bearing import effects, refusal
 from resolver_grpc.changes.owner import apply_change
@@ -55,6 +55,17 @@ def told(names):
     return st.lists(st.sampled_from(sorted(names)).flatmap(of), max_size=12)
 
 
+def told_of_persons(names):
+    """The same, some with the register's record that they may bring along."""
+
+    def brought(event):
+        name, time, fields = event
+        record = st.builds(lambda one: (name, time, fields | {"person": one}), homes)
+        return st.just(event) | record if name in WITH_RECORD else st.just(event)
+
+    return told(names).flatmap(lambda events: st.tuples(*map(brought, events)))
+
+
 def watched(*states, instants=()):
     """Every instant at which a span begins or ends, or something was told, and the second before each."""
     edges = {edge for state in states for spans in state.facts.values() for span in spans for edge in span}
@@ -86,7 +97,7 @@ def assert_same(state, model, instants):
 
 
 @settings(max_examples=150, deadline=None)
-@given(told(OF_PERSONS))
+@given(told_of_persons(OF_PERSONS))
 def test_a_persons_facts_are_those_of_the_rows(events):
     """Whatever happens in whatever order: a row exported at any instant says then what the changes say."""
     state, model, instants = lived(ANN, events)

@@ -48,6 +48,12 @@ def test_a_person_is_read_as_a_row_of_the_persons_table_is():
     assert replaced.person == parse_person(row | {"number": IDA})
 
 
+@pytest.mark.parametrize("name", ["mailbox_opened", "logged_in", "protection_set", "protection_lifted"])
+def test_what_may_make_somebody_reachable_may_bring_the_record_along(name):
+    assert change(name).event.person is None
+    assert change(name, person=person()).event.person == change("moved", person=person()).event.person
+
+
 @pytest.mark.parametrize(
     ("first", "last"),
     [("", ""), ("", "2026-01-01"), ("?", ""), ("2026-01-02", "2026-01-01"), ("2026-01-01", "?"), ("1/2", "2026-01-01")],
@@ -139,6 +145,14 @@ BAD = [
         (message(event, forwarding_address=text), "INVALID_EMAIL", f"{event}.forwarding_address")
         for event in ("forwarding_set", "forwarding_changed", "curator_took_over")
         for text in ("", "nobody")
+    ],
+    *[
+        (message(event, person=person(status="?")), "INVALID_STATUS", f"{event}.person.status")
+        for event in ("mailbox_opened", "logged_in", "protection_set", "protection_lifted")
+    ],
+    *[
+        (message(event, number=FIRM, person=person()), "NOT_A_PERSON", f"{event}.person")
+        for event in ("mailbox_opened", "logged_in")
     ],
     (message("exempted", last_day="2026-10-31"), "INVALID_DAY", "exempted.last_day"),
     (message("forwarding_set", last_day="soon"), "INVALID_DAY", "forwarding_set.last_day"),

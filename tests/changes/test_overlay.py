@@ -1,11 +1,14 @@
 """The overlay: over a snapshot and changes is resolved what is over a snapshot of the rows after the changes."""
 
+import pytest
 from change_messages import ANN, BO, EVENTS, FIRM, IDA, KIM, OF_FIRMS, person
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from overlay_nursery import SENDERS, Register, handle, queries, resolver_of, told
+from rows_model import WITH_RECORD
 
 from blank_rows import road
+from resolver_grpc.changes.reasons import ChangeReason
 from resolver_grpc.model import Kind, QueryRow
 from resolver_grpc.v1 import change_pb2 as pb
 
@@ -198,6 +201,67 @@ def test_what_was_asked_before_a_change_does_not_hold_after_it():
     assert set(sets["consent"]) == consented_before
 
 
+FROM_2026 = [pb.Protection(first_day="2026-01-01")]
+OUT_OF_REACH = {
+    "protected": [("protection_set", ANN, "2026-03-01", {"protections": FROM_2026})],
+    "closed": [("mailbox_closed", ANN, "2026-03-01", {})],
+}
+ROADS = {
+    "a protection is lifted": ("protected", "protection_lifted", {}),
+    "a protection gets a last day": (
+        "protected",
+        "protection_set",
+        {"protections": [pb.Protection(first_day="2026-01-01", last_day="2026-10-26")]},
+    ),
+    "the mailbox opens": ("closed", "mailbox_opened", {}),
+}
+BY_NAME = QueryRow("", Kind.FULL_NAME, full_name="Ann Bo", kvhx="07511234__12_______")
+NAMESAKES = [*consented(ANN, full_name="Ann Bo"), *consented(BO, full_name="Ann Bo")]
+
+
+@pytest.mark.parametrize(("was", "name", "fields"), ROADS.values(), ids=ROADS)
+@pytest.mark.parametrize("time", ["2026-10-24T10:00:00Z", "2026-11-01T10:00:00Z"])
+def test_of_two_namesakes_none_is_taken_for_the_only_one_because_the_snapshot_has_no_keys_of_the_other(
+    was, name, fields, time
+):
+    """Told of today or ahead, what brings an owner back is taken with the record alone, and both are ambiguous then."""
+    register = Register(*NAMESAKES, *OUT_OF_REACH[was])
+    assert register.refusal(name, ANN, time, **fields) is ChangeReason.RECORD_NEEDED
+    assert not register.take(name, ANN, time, **fields)
+    assert register.ask(BY_NAME, LATER) == ("DELIVERABLE", [BO])
+    assert register.take(name, ANN, time, person=person(full_name="Ann Bo"), **fields)
+    assert register.ask(BY_NAME, LATER) == ("AMBIGUOUS_RECIPIENT", [])
+    assert_same(register)
+
+
+def test_a_login_after_five_years_brings_the_owner_back_with_the_record_alone():
+    before = [("mailbox_opened", ANN, "2020-01-01", {}), *consented(BO, full_name="Ann Bo")]
+    register = Register(*before, ("address_consent_given", ANN, "2020-02-01", {"person": person(full_name="Ann Bo")}))
+    assert register.ask(BY_NAME, LATER) == ("DELIVERABLE", [BO])
+    assert register.refusal("logged_in", ANN, "2026-10-25") is ChangeReason.RECORD_NEEDED
+    assert register.take("logged_in", ANN, "2026-10-25", person=person(full_name="Ann Bo"))
+    assert register.ask(BY_NAME, LATER) == ("AMBIGUOUS_RECIPIENT", [])
+
+
+def test_a_record_as_of_before_a_departure_tells_no_home():
+    """A record is not taken as of before the death that was told: with the consent alone nobody could be found."""
+    without_consent = ("address_consent_withdrawn", ANN, "2026-03-01", {})
+    register = Register(*NAMESAKES, without_consent)
+    assert register.take("died", ANN, "2026-11-05")
+    given = {"person": person(full_name="Ann Bo")}
+    assert register.refusal("address_consent_given", ANN, "2026-10-25", **given) is ChangeReason.RECORD_NEEDED
+
+
+def test_no_record_is_asked_for_where_nobody_is_reached_by_it():
+    """Still protected after the login; an opening of whom a change told the home; what happens past the horizon."""
+    register = Register(*NAMESAKES, *OUT_OF_REACH["protected"], ("mailbox_closed", BO, "2026-03-01", {}))
+    assert register.take("logged_in", ANN, "2026-10-24")
+    assert register.take("protection_lifted", ANN, "2027-03-01")
+    assert register.take("moved", BO, "2026-10-24", person=person(full_name="Ann Bo", house_number="14"))
+    assert register.take("mailbox_opened", BO, "2026-10-25")
+    assert register.ask(at("14"), LATER) == ("DELIVERABLE", [BO])
+
+
 # Where the overlay can't know what the tables will say it reaches fewer: these are kept out of the property below.
 
 
@@ -209,19 +273,10 @@ def test_a_record_told_ahead_that_changes_nothing_leaves_its_owner_nowhere_until
     assert register.ask(at("12"), "2026-10-25T10:00:00Z") == ("DELIVERABLE", [ANN])
 
 
-def test_who_could_not_be_reached_when_the_snapshot_was_built_has_no_keys_until_a_record_comes():
-    register = Register(*ANN_AND_BO, ("mailbox_closed", ANN, "2026-03-01", {}))
-    assert register.take("mailbox_opened", ANN, "2026-10-25")
-    assert register.ask(at("12"), LATER) == ("DELIVERABLE", [BO])
-    assert register.ask(QueryRow("", Kind.CPR, number=ANN), LATER) == ("DELIVERABLE", [ANN])
-    assert register.take("address_consent_given", ANN, "2026-10-26", person=person(full_name="Ann Bo"))
-    assert register.ask(at("12"), LATER) == ("DELIVERABLE", [ANN, BO])
-
-
 def test_a_claim_that_the_snapshot_has_no_key_of_is_forgotten():
     """Who claims the address afterwards couldn't find it, and it would come back when the mailbox opens again."""
     register = Register(*ANN_AND_BO, *claims(ANN, EMAILS[0]), ("mailbox_closed", ANN, "2026-03-01", {}))
-    assert register.take("mailbox_opened", ANN, "2026-10-25")
+    assert register.take("mailbox_opened", ANN, "2026-10-25", person=person(full_name="Ann Bo"))
     by_email = QueryRow("", Kind.HANDLE, handle=handle("town", ANN, Kind.EMAIL))
     assert register.ask(by_email, LATER) == ("NOT_FOUND", [])
     assert register.ask(by_email, LATER, index=register.built(register.seconds()[-1])) == ("DELIVERABLE", [ANN])
@@ -291,7 +346,20 @@ BASES = [
     ("forwarding_set", FIRM, "2026-02-01", {"forwarding_address": "post@firm.dk", "last_day": ""}),
     *claims(BO, EMAILS[1]),
 ]
-"""Everybody who is known to the snapshot can be reached; Kim is unknown to it. Each property leaves some of it out."""
+"""Everybody who is known to the snapshot can be reached; Kim is unknown to it. The property leaves some of it out."""
+HINDRANCES = [
+    ("mailbox_closed", "2026-03-01", {}),
+    ("address_consent_withdrawn", "2026-03-01", {}),
+    ("protection_set", "2026-03-01", {"protections": FROM_2026}),
+    ("protection_set", "2026-03-01", {"protections": [pb.Protection(first_day="2026-01-01", last_day="2026-10-24")]}),
+    ("emigrated", "2026-03-01", {}),
+]
+"""What keeps from being reached. Of who claims an e-mail address nothing does: a claim without a key is forgotten."""
+hindered = st.tuples(st.sampled_from([ANN, IDA]), st.sampled_from(HINDRANCES))
+
+
+def some(name, numbers, fields):
+    return st.just(name), st.sampled_from(numbers), st.sampled_from(TIMES), st.fixed_dictionaries(fields)
 
 
 def happening(numbers, names):
@@ -299,7 +367,9 @@ def happening(numbers, names):
 
     def of(name):
         fields = {field: VALUES[field] for field in EVENTS[name] if field in VALUES}
-        return st.tuples(st.just(name), st.sampled_from(numbers), st.sampled_from(TIMES), st.fixed_dictionaries(fields))
+        if name in WITH_RECORD:
+            return st.one_of(st.tuples(*some(name, numbers, fields)), st.tuples(*some(name, PEOPLE, fields | RECORD)))
+        return st.tuples(*some(name, numbers, fields))
 
     return st.sampled_from(sorted(names)).flatmap(of)
 
@@ -326,6 +396,7 @@ VALUES = {
         max_size=2,
     ),
 }
+RECORD = {"person": VALUES["person"]}
 OF_BOTH = {"mailbox_opened", "mailbox_closed", "logged_in", "private_post_ended", "exempted", "exemption_ended"}
 OF_BOTH |= {"subscribed", "unsubscribed", "bound", "agreement_ended", "opted_out", "opt_out_cancelled"}
 # Claims come verified, and only who claimed drops: the others are kept out by name above.
@@ -347,12 +418,14 @@ def in_order(events):
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.sampled_from([ANN, BO, IDA, FIRM]), unique=True, max_size=1),
+    st.lists(hindered, max_size=2),
     st.lists(moves | others | moves_of_claims | firms, min_size=2, max_size=8),
     st.lists(replacement, max_size=1),
 )
-def test_over_the_overlay_is_resolved_what_is_over_the_rows_after_the_changes(unknown, events, replaced):
+def test_over_the_overlay_is_resolved_what_is_over_the_rows_after_the_changes(unknown, hindrances, events, replaced):
     """All kinds, for private and public senders, at the second before, at and after each change."""
-    register = Register(*[event for event in BASES if event[1] not in unknown])
+    before = [*BASES, *[(name, number, time, fields) for number, (name, time, fields) in hindrances]]
+    register = Register(*[event for event in before if event[1] not in unknown])
     for name, number, time, fields in in_order(events + replaced):
         register.take(name, number, time, **fields)
     assert_same(register)

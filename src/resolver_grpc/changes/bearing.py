@@ -11,11 +11,13 @@ from dataclasses import replace
 
 from resolver_grpc.changes import events
 from resolver_grpc.changes.events import Change
-from resolver_grpc.changes.owner import is_cancelled
+from resolver_grpc.changes.owner import apply_change, is_cancelled
+from resolver_grpc.changes.owner_keys import is_reached
 from resolver_grpc.changes.reasons import ChangeReason
 from resolver_grpc.changes.state import OwnerState
 from resolver_grpc.index.layout import ALWAYS
 from resolver_grpc.model import Fact, Relation
+from resolver_grpc.policy.reach import BY_ADDRESS
 
 
 def refusal(state: OwnerState | None, change: Change) -> ChangeReason | None:
@@ -24,10 +26,15 @@ def refusal(state: OwnerState | None, change: Change) -> ChangeReason | None:
     Of who has no mailbox nothing is kept (section 5, "Data minimisation"), so that only an opening is taken.
     """
     event = change.event
-    if isinstance(event, events.MailboxOpened):
-        return None
     if state is None or Fact.MAILBOX not in state.facts:
-        return ChangeReason.UNKNOWN_OWNER
+        if not isinstance(event, events.MailboxOpened):
+            return ChangeReason.UNKNOWN_OWNER
+        return _of_record(state, change) if state else None
+    return _of_event(state, change) or _of_record(state, change)
+
+
+def _of_event(state: OwnerState, change: Change) -> ChangeReason | None:
+    event = change.event
     if isinstance(event, events.NumberReplaced):
         return _of_number(state, change.number, event.current_number)
     if isinstance(event, events.OptOutCancelled):
@@ -37,6 +44,19 @@ def refusal(state: OwnerState | None, change: Change) -> ChangeReason | None:
         forwards = any(span.start <= change.instant < span.end for span in spans)
         return None if forwards else ChangeReason.NO_FORWARDING
     return None
+
+
+def _of_record(state: OwnerState, change: Change) -> ChangeReason | None:
+    """Refuses what lets an owner be reached at a home of which there are no keys.
+
+    Two namesakes who both may be reached are ambiguous (section 5); with the keys of one of them alone, that one would
+    get the other's letters.
+    """
+    if state.keyless is None:
+        return None
+    after = apply_change(state, change)
+    is_found = after.home is not None or not is_reached(after, BY_ADDRESS, state.keyless)
+    return None if is_found else ChangeReason.RECORD_NEEDED
 
 
 def effects(state: OwnerState, change: Change, others: Iterable[str]) -> list[Change]:

@@ -16,6 +16,8 @@ from resolver_grpc.rows.persons import Person
 class MailboxOpened:
     """The owner got a mailbox, or has it again."""
 
+    person: Person | None = field(default=None, repr=False)
+
 
 @dataclass(frozen=True, slots=True)
 class MailboxClosed:
@@ -25,6 +27,8 @@ class MailboxClosed:
 @dataclass(frozen=True, slots=True)
 class LoggedIn:
     """The owner logged in."""
+
+    person: Person | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +75,14 @@ class ProtectionSet:
     """The person's name-and-address protections, all of them."""
 
     protections: tuple[Span, ...]
+    person: Person | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ProtectionLifted:
     """The person is under no protection any more."""
+
+    person: Person | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

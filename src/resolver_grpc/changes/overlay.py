@@ -26,7 +26,7 @@ from resolver_grpc.changes.state import OwnerState, state_from_index
 from resolver_grpc.index.reader import SpannedIndex
 from resolver_grpc.keys import IndexKeys, KeyKind
 from resolver_grpc.model import Fact
-from resolver_grpc.policy.reach import BY_EMAIL
+from resolver_grpc.policy.reach import BY_ADDRESS, BY_EMAIL
 from resolver_grpc.rows.cells import Span, is_cpr
 
 _NOTHING: Final[Known] = {}
@@ -139,6 +139,8 @@ class Overlay:
             # The snapshot has no key of this claim, so that who claims the address after it couldn't find and end it.
             held = {name: spans for name, spans in below.items() if name != Fact.CLAIM}
             state = replace(state, facts=held, email_address="")
+        if not is_reached(state, BY_ADDRESS, self._window):
+            state = replace(state, keyless=self._window)
         return Touched(state, ordinal, below=below)
 
     def _others(self, owner: Touched, change: Change) -> Iterable[Touched]:

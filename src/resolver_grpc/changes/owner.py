@@ -192,6 +192,16 @@ def _exempt_no_more(state: OwnerState, instant: int, _event: events.ExemptionEnd
     return stated(state, Fact.EXEMPT, (), instant)
 
 
+def _with_record(taken: Taken) -> Taken:
+    """What an event does that may bring the register's record along, which takes effect with it."""
+
+    def both(state: OwnerState, instant: int, event: Any) -> OwnerState:  # noqa: ANN401 - several events bring one
+        state = taken(state, instant, event)
+        return _recorded(state, instant, event.person) if event.person else state
+
+    return both
+
+
 def _began(relation: Relation) -> Taken:
     return lambda state, instant, event: begun(state, relation.to(event.sender_id), instant)
 
@@ -242,17 +252,17 @@ def _curator_took_over(state: OwnerState, instant: int, event: events.CuratorToo
 
 
 _TAKEN: dict[type, Taken] = {
-    events.MailboxOpened: _opened,
+    events.MailboxOpened: _with_record(_opened),
     events.MailboxClosed: _closed,
-    events.LoggedIn: _logged_in,
+    events.LoggedIn: _with_record(_logged_in),
     events.PrivatePostEnded: _private_ended,
     events.Erased: _erased,
     events.AddressConsentGiven: _consented,
     events.AddressConsentWithdrawn: _withdrew,
     events.Moved: _moved,
     events.Renamed: _moved,
-    events.ProtectionSet: _protected,
-    events.ProtectionLifted: _unprotected,
+    events.ProtectionSet: _with_record(_protected),
+    events.ProtectionLifted: _with_record(_unprotected),
     events.Died: _left,
     events.Emigrated: _left,
     events.Disappeared: _left,

@@ -100,6 +100,14 @@ def _instant(message: pb.Change) -> int:
     return instant
 
 
+def _person_if_any(event: Any, number: str) -> Person | None:  # noqa: ANN401 - several messages may have a person
+    if not event.HasField("person"):
+        return None
+    if not is_cpr(number):
+        raise RefusedChangeError(ChangeReason.NOT_A_PERSON, "person")
+    return _person(event, number)
+
+
 def _person(event: Any, number: str) -> Person:  # noqa: ANN401 - several messages have a person
     if not event.HasField("person"):
         raise RefusedChangeError(ChangeReason.INVALID_PERSON, "person")
@@ -165,6 +173,10 @@ def _with_person(event_type: Callable[[Person], Event]) -> _Reader:
     return lambda message, number, _instant: event_type(_person(message, number))
 
 
+def _with_person_if_any(event_type: Callable[[Person | None], Event]) -> _Reader:
+    return lambda message, number, _instant: event_type(_person_if_any(message, number))
+
+
 def _with_email(event_type: Callable[[str], Event]) -> _Reader:
     return lambda message, _number, _instant: event_type(_email(message.email_address, parse_email, "email_address"))
 
@@ -178,9 +190,9 @@ def _forwarding(message: Any) -> str:  # noqa: ANN401 - several messages have an
 
 
 _READERS: dict[str, _Reader] = {
-    "mailbox_opened": _bare(events.MailboxOpened),
+    "mailbox_opened": _with_person_if_any(events.MailboxOpened),
     "mailbox_closed": _bare(events.MailboxClosed),
-    "logged_in": _bare(events.LoggedIn),
+    "logged_in": _with_person_if_any(events.LoggedIn),
     "private_post_ended": _bare(events.PrivatePostEnded),
     "erased": _bare(events.Erased),
     "address_consent_given": lambda message, number, _: events.AddressConsentGiven(
@@ -191,10 +203,10 @@ _READERS: dict[str, _Reader] = {
     ),
     "moved": _with_person(events.Moved),
     "renamed": _with_person(events.Renamed),
-    "protection_set": lambda message, *_: events.ProtectionSet(
-        _protections(message.protections, "protections", fewest=1)
+    "protection_set": lambda message, number, _: events.ProtectionSet(
+        _protections(message.protections, "protections", fewest=1), _person_if_any(message, number)
     ),
-    "protection_lifted": _bare(events.ProtectionLifted),
+    "protection_lifted": _with_person_if_any(events.ProtectionLifted),
     "died": _bare(events.Died),
     "emigrated": _bare(events.Emigrated),
     "disappeared": _bare(events.Disappeared),

@@ -40,6 +40,7 @@ class ChangeReason(StrEnum):
     OPT_OUT_IN_FORCE = "OPT_OUT_IN_FORCE"
     NO_FORWARDING = "NO_FORWARDING"
     CHANGE_ID_TAKEN = "CHANGE_ID_TAKEN"
+    RECORD_NEEDED = "RECORD_NEEDED"
 
 
 class RefusedChangeError(ValueError):

@@ -42,6 +42,8 @@ class OwnerState:
         verified: when each e-mail address was verified.
         dropped: when the claim to each was dropped.
         forwarding_address: where an organisation forwards to, ``""`` for nowhere.
+        keyless: the horizon of a snapshot that has no key of the home, for nobody could be reached there within it;
+            None where there is nothing that it could lack.
     """
 
     number: str = field(repr=False)
@@ -57,6 +59,7 @@ class OwnerState:
     verified: Mapping[str, int] = field(default_factory=dict, repr=False)
     dropped: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
     forwarding_address: str = field(default="", repr=False)
+    keyless: Span | None = None
 
 
 def state_from_index(

@@ -342,12 +342,22 @@ class MailboxOpened(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    PERSON_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def person(self) -> Global___Person:
+        """Optional. The person as the register has them now; of persons only. It is needed, else the change is refused with
+        RECORD_NEEDED, where the owner could be found by address from then on, and the snapshot, which was built while that
+        was not so, doesn't know the address: others of the same name there would be taken for the only ones.
+        """
+
     def __init__(
         self,
+        *,
+        person: Global___Person | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -376,12 +386,19 @@ class LoggedIn(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    PERSON_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def person(self) -> Global___Person:
+        """Optional. The person as the register has them now; needed as in MailboxOpened."""
+
     def __init__(
         self,
+        *,
+        person: Global___Person | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -526,18 +543,24 @@ class ProtectionSet(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PROTECTIONS_FIELD_NUMBER: _builtins.int
+    PERSON_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def protections(self) -> _containers.RepeatedCompositeFieldContainer[Global___Protection]:
         """Required. All of them, 1 to 64."""
+
+    @_builtins.property
+    def person(self) -> Global___Person:
+        """Optional. The person as the register has them now; needed as in MailboxOpened. Its protections hold too."""
 
     def __init__(
         self,
         *,
         protections: _abc.Iterable[Global___Protection] | None = ...,
+        person: Global___Person | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["protections", b"protections"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person", "protections", b"protections"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -549,12 +572,19 @@ class ProtectionLifted(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    PERSON_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def person(self) -> Global___Person:
+        """Optional. The person as the register has them now; needed as in MailboxOpened. Its protections hold from then on."""
+
     def __init__(
         self,
+        *,
+        person: Global___Person | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["person", b"person"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
