@@ -82,7 +82,7 @@ class LmdbIndex:
             self._pages = read_pages(self._file, self._header)
             self._checked = bytearray(len(self._pages))
             timelines = read_facts(self._file, self._header)
-            self._facts, self._spans = Facts(timelines), OwnerSpans(timelines)
+            self._facts, self._spans = Facts(timelines), OwnerSpans(timelines, self._header.owners)
             self._roads = read_roads(self._file)
             columns = read_columns(self._file, self._header, ColumnCipher(columns_key, snapshot_id))
         except BaseException:
@@ -185,7 +185,7 @@ class LmdbIndex:
         """See ``Index``."""
         # What points into the file goes first: once that is unmapped, reading it would end the process.
         self._pages = []
-        self._facts, self._spans = Facts({}), OwnerSpans({})
+        self._facts, self._spans = Facts({}), OwnerSpans({}, 0)
         self._file.close()
 
     def _check_owner(self, ordinal: int) -> None:
