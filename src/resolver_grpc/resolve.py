@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
-
-from pyroaring import FrozenBitMap
+from typing import Any, NamedTuple
 
 from resolver_grpc.asking import Asked, Asking
 from resolver_grpc.canonical.query import BadFieldError
 from resolver_grpc.errors import NotYetValidError
 from resolver_grpc.handles import Handles, NamedOwner
-from resolver_grpc.index.reader import FactSets, Index
+from resolver_grpc.index.reader import Index, OwnerSet, Sets
 from resolver_grpc.keys import IndexKeys
 from resolver_grpc.model import Decision, Fact, Kind, Query, Relation, Role, Route, Sender, SenderClass, Target
 from resolver_grpc.policy.disclosure import MISSES, tells_numbers, tells_targets, told
@@ -64,10 +62,10 @@ class _Judged(NamedTuple):
 class _Day:
     """The sets of owners within one window of instants, and those who may be reached, as they are asked for."""
 
-    facts: FactSets
-    reach: dict[tuple[Kind, SenderClass], FrozenBitMap] = field(default_factory=dict)
+    facts: Sets[Any]
+    reach: dict[tuple[Kind, SenderClass], OwnerSet] = field(default_factory=dict)
 
-    def reachable(self, kind: Kind, sender: Sender) -> FrozenBitMap:
+    def reachable(self, kind: Kind, sender: Sender) -> OwnerSet:
         asked = (kind, sender.sender_class)
         if asked not in self.reach:
             self.reach[asked] = reachable(condition(*asked), self.facts)
@@ -165,7 +163,7 @@ class Resolver:
         known = with_owner if query_facts.candidates is Candidates.ONE else query_facts
         return self._judged(known, candidates[:1], asked.way, caller)
 
-    def _judge_everyone(self, query_facts: Facts, candidates: list[int], facts: FactSets, caller: _Caller) -> _Judged:
+    def _judge_everyone(self, query_facts: Facts, candidates: list[int], facts: Sets[Any], caller: _Caller) -> _Judged:
         """Judges rows 8-13 for each resident; where nobody comes out as MAILBOX there is no candidate."""
         reached = [
             ordinal
@@ -207,14 +205,14 @@ class Resolver:
         return Target(self._index.number(ordinal), address, handle)
 
 
-def _how_many(way: Kind, candidates: list[int], facts: FactSets) -> Candidates:
+def _how_many(way: Kind, candidates: list[int], facts: Sets[Any]) -> Candidates:
     contested = way is Kind.EMAIL and any(ordinal in facts[Fact.CONTESTED] for ordinal in candidates or [_SOMEBODY])
     if not candidates:
         return Candidates.NONE
     return Candidates.SEVERAL if len(candidates) > 1 or contested else Candidates.ONE
 
 
-def _with_owner(query_facts: Facts, ordinal: int, facts: FactSets, sender: Sender) -> Facts:
+def _with_owner(query_facts: Facts, ordinal: int, facts: Sets[Any], sender: Sender) -> Facts:
     """What is known of the one owner, laid beside what is known of the query."""
     return query_facts._replace(
         candidates=Candidates.ONE,

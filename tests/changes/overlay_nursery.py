@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
 
@@ -31,6 +32,7 @@ from small_register import KNOWN_SENDERS
 
 KEY = MasterKey(b"overlay" + bytes(25))
 HANDLES = Handles([KEY.handles_secret])
+BASE = b"a snapshot's id."
 EXPORTED = parse_time("2026-10-22T22:00:00Z")
 """When the tables were exported that the snapshot was built of: a midnight."""
 WINDOW = Span(EXPORTED, EXPORTED + 30 * 86_400)
@@ -58,14 +60,15 @@ def resolver_of(index):
 class Register:
     """Owners who lived through events: before the export by the rows alone, after it by rows and overlay alike.
 
-    An event is a name, an owner's number, a time and fields.
+    An event is a name, an owner's number, a time and fields. Another overlay follows what the first one works out.
     """
 
     def __init__(self, *before, roads=()):
         self.models, self.instants = {}, {EXPORTED}
         self.edit(before)
-        self.overlay = Overlay(MemoryIndex(content_of(self.rows_at(EXPORTED), roads)), KEY.index_keys, WINDOW)
-        self.index = OverlaidIndex(self.overlay)
+        below = MemoryIndex(content_of(self.rows_at(EXPORTED), roads))
+        self.overlay, self.other = (Overlay(below, KEY.index_keys, WINDOW, BASE) for _ in range(2))
+        self.index, self.followed = map(OverlaidIndex, (self.overlay, self.other))
 
     def rows_at(self, instant):
         return [model.rows_at(instant) for model in dict.fromkeys(self.models.values()) if model.opened is not None]
@@ -107,7 +110,13 @@ class Register:
         for effect in effects(state, change, others):
             self.models[effect.number].take("email_dropped", effect.instant, effect.event)
             self.instants.add(effect.instant)
-        self.overlay.take(change, keys_of(state, KEY.index_keys))
+        keys = keys_of(state, KEY.index_keys)
+        # As of an instant at which something was asked, as it is while a server answers.
+        self.followed.facts_at(change.instant)
+        assert self.other.follow(self.overlay.lay(change, keys))
+        self.overlay.take(change, keys)
+        if not effects(state, change, others) and name != "number_replaced":
+            assert self.overlay.state(number) == self.other.state(number) == without_blanks(state)
         self.instants.add(change.instant)
         return True
 
@@ -129,6 +138,11 @@ class Register:
         """The reason, and the numbers that are reached."""
         (decision,) = resolver_of(index or self.index).resolve([query], sender, parse_time(instant), role=role)
         return decision.reason.name, [target.number for target in decision.targets]
+
+
+def without_blanks(state):
+    """A state without the facts of which no end is told, which it may name."""
+    return replace(state, ended={fact: ends for fact, ends in state.ended.items() if ends})
 
 
 @cache

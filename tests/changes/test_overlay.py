@@ -1,15 +1,18 @@
 """The overlay: over a snapshot and changes is resolved what is over a snapshot of the rows after the changes."""
 
 import pytest
-from change_messages import ANN, BO, EVENTS, FIRM, IDA, KIM, OF_FIRMS, person
+from change_messages import ANN, BO, EVENTS, FIRM, IDA, KIM, OF_FIRMS, change, person
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from overlay_nursery import SENDERS, Register, handle, queries, resolver_of, told
+from overlay_nursery import EXPORTED, KEY, SENDERS, WINDOW, Register, handle, queries, resolver_of, told
 from rows_model import WITH_RECORD
 
 from blank_rows import road
+from resolver_grpc.changes.overlaid_index import OverlaidIndex
+from resolver_grpc.changes.overlay import Overlay
 from resolver_grpc.changes.reasons import ChangeReason
 from resolver_grpc.model import Kind, QueryRow
+from resolver_grpc.times import parse_time
 from resolver_grpc.v1 import change_pb2 as pb
 
 LIS = "0909889012"
@@ -24,12 +27,13 @@ LATER = "2026-11-10"
 def assert_same(register):
     """At every second at which anything may change, over the overlay and over the rows exported then."""
     for instant in register.seconds():
-        built, laid = resolver_of(register.built(instant)), resolver_of(register.index)
+        built, laid, followed = map(resolver_of, (register.built(instant), register.index, register.followed))
         for sender in SENDERS:
             asked = list(queries(NUMBERS, HOUSES, NAMES, EMAILS, sender.id))
             wanted, found = built.resolve(asked, sender, instant), laid.resolve(asked, sender, instant)
             for query, want, get in zip(asked, wanted, found, strict=True):
                 assert get == want, (instant, told(query))
+            assert followed.resolve(asked, sender, instant) == found
 
 
 def opened(number):
@@ -46,6 +50,10 @@ def claims(number, address, time="2026-02-01"):
 
 
 ANN_AND_BO = [*consented(ANN, full_name="Ann Bo"), *consented(BO, full_name="Bo Dam")]
+
+
+def ordinal_of(register, number):
+    return next(ordinal for ordinal in range(register.index.owners) if register.index.number(ordinal) == number)
 
 
 def at(house):
@@ -194,11 +202,13 @@ def test_an_organisations_forwarding_is_the_new_address():
 
 def test_what_was_asked_before_a_change_does_not_hold_after_it():
     register = Register(*ANN_AND_BO)
-    sets = register.index.facts_at(register.seconds()[-1])
-    consented_before = set(sets["consent"])
+    second = register.seconds()[-1] + 86_400
+    sets = register.index.facts_at(second)
+    assert sets.hold_at(second)
+    assert len(set(sets["consent"])) == 2
     assert register.take("address_consent_withdrawn", ANN, "2026-10-23")
-    assert not sets.hold_at(register.seconds()[-1])
-    assert set(sets["consent"]) == consented_before
+    assert not sets.hold_at(second)
+    assert set(register.index.facts_at(second)["consent"]) == {ordinal_of(register, BO)}
 
 
 FROM_2026 = [pb.Protection(first_day="2026-01-01")]
@@ -429,3 +439,38 @@ def test_over_the_overlay_is_resolved_what_is_over_the_rows_after_the_changes(un
     for name, number, time, fields in in_order(events + replaced):
         register.take(name, number, time, **fields)
     assert_same(register)
+
+
+def test_what_was_worked_out_over_another_snapshot_or_after_other_changes_is_not_taken():
+    """A process that took other changes, or serves another snapshot, works it out anew."""
+    register = Register(*ANN_AND_BO)
+    told = change("address_consent_withdrawn", ANN, "2026-10-23")
+    laid = register.overlay.lay(told)
+    for base in (b"another snapshot", b""):
+        assert not Overlay(register.overlay.below, KEY.index_keys, WINDOW, base).follow(laid)
+    nameless = Overlay(register.overlay.below, KEY.index_keys, WINDOW)
+    assert not Overlay(register.overlay.below, KEY.index_keys, WINDOW).follow(nameless.lay(told))
+    assert register.take("logged_in", BO, "2026-10-23")
+    assert not register.overlay.follow(laid)
+    assert register.ask(at("12"), LATER) == ("DELIVERABLE", [ANN, BO])
+
+
+def test_to_work_a_change_out_takes_nothing():
+    register = Register(*ANN_AND_BO)
+    register.overlay.lay(change("subscribed", ANN, "2026-10-23", sender_id="new"))
+    assert_same(register)
+    assert "subscribed/new" not in register.index.facts_at(EXPORTED).names
+
+
+def test_what_is_held_of_a_few_who_changed_is_what_is_held_after_looking_at_all():
+    """Going on from instant to instant, far ahead and back again."""
+    register = Register(*ANN_AND_BO, *claims(ANN, EMAILS[0]))
+    protections = [pb.Protection(first_day="2026-10-24", last_day="2026-10-25")]
+    assert register.take("protection_set", ANN, "2026-10-23", protections=protections)
+    assert register.take("opted_out", BO, "2026-10-30", sender_id="power")
+    there = ["2026-10-23", "2026-10-24", "2026-10-27", "2027-02-01", "2032-03-01", "2026-10-24", "2026-11-07"]
+    for day in there:
+        fresh = OverlaidIndex(register.other)
+        for name in ("protection", "login", "opted_out/power", "consent"):
+            wanted = set(register.built(parse_time(day)).facts_at(parse_time(day))[name])
+            assert set(fresh.facts_at(parse_time(day))[name]) == wanted, (day, name)

@@ -6,22 +6,11 @@ What belongs here: the answers of ``index.reader.Index``, out of a snapshot's an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
+from resolver_grpc.changes.laid_sets import LaidSets, lay_over
 from resolver_grpc.changes.overlay import Overlay
-from resolver_grpc.index.reader import FactSets, check_instant, check_ordinal
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class OverlaidSets(FactSets):
-    """Sets that hold until the next change, and no longer than their window."""
-
-    _overlay: Overlay = field(repr=False)
-    _version: int
-
-    def hold_at(self, instant: int) -> bool:
-        """See ``FactSets``."""
-        return self._version == self._overlay.version and self.start <= instant < self.until
+from resolver_grpc.changes.owner_packing import forwarding_address_in, head_of
+from resolver_grpc.index.reader import check_instant, check_ordinal
 
 
 class OverlaidIndex:
@@ -34,56 +23,49 @@ class OverlaidIndex:
     """
 
     def __init__(self, overlay: Overlay) -> None:
-        self._overlay = overlay
+        self.overlay = overlay
         self._below = overlay.below
-        self._latest: OverlaidSets | None = None
+        self._latest: LaidSets | None = None
 
     @property
     def owners(self) -> int:
         """See ``Index``."""
-        return self._overlay.owners
+        return self.overlay.owners
 
-    def find(self, keys: Sequence[bytes]) -> list[tuple[int, ...]]:
+    def find(self, keys: Sequence[bytes]) -> list[Sequence[int]]:
         """See ``Index``."""
-        found = zip(keys, self._below.find(keys), strict=True)
-        return [self._laid_over(key, ordinals) for key, ordinals in found]
-
-    def _laid_over(self, key: bytes, below: Sequence[int]) -> tuple[int, ...]:
-        over = self._overlay.by_key.get(key, ())
-        stood = {self._overlay.by_ordinal[ordinal].old for ordinal in over}
-        # Ordinals of the overlay lie past the snapshot's.
-        return (*(ordinal for ordinal in below if ordinal not in stood), *over)
+        # A key that changes told of is looked for in both: the time is not to tell.
+        found = zip(map(self.overlay.table.get, keys), self._below.find(keys), strict=True)
+        return [below if known is None else known for known, below in found]
 
     def road(self, key: bytes) -> int:
         """See ``Index``; of a road that is newer than the snapshot nothing is known."""
         return self._below.road(key)
 
-    def facts_at(self, instant: int) -> FactSets:
-        """See ``Index``."""
+    def facts_at(self, instant: int) -> LaidSets:
+        """See ``Index``; the sets are of use until the next change."""
         if self._latest is None or not self._latest.hold_at(instant):
             check_instant(instant)
-            laid = self._overlay.facts.laid_over(self._below.facts_at(instant), instant)
-            self._latest = OverlaidSets(*laid, self._overlay, self._overlay.version)
+            self._latest = lay_over(self.overlay, self._below.facts_at(instant), instant)
         return self._latest
 
     def number(self, ordinal: int) -> str:
         """See ``Index``; of an ordinal of the snapshot too it is the current one."""
         check_ordinal(ordinal, self.owners)
-        touched = self._overlay.by_ordinal.get(ordinal)
-        return touched.state.number if touched else self._below.number(ordinal)
+        packed = self.overlay.packed(ordinal)
+        return head_of(packed).number.rstrip(b"\0").decode() if packed else self._below.number(ordinal)
 
     def address_number(self, ordinal: int) -> int:
         """See ``Index``."""
         check_ordinal(ordinal, self.owners)
-        if ordinal < self._below.owners:
-            return self._below.address_number(ordinal)
-        return self._overlay.by_ordinal[ordinal].address_number
+        past = ordinal - self._below.owners
+        return self._below.address_number(ordinal) if past < 0 else self.overlay.columns.address_number(past)
 
     def forwarding_address(self, ordinal: int) -> str:
         """See ``Index``."""
         check_ordinal(ordinal, self.owners)
-        touched = self._overlay.by_ordinal.get(ordinal)
-        return touched.state.forwarding_address if touched else self._below.forwarding_address(ordinal)
+        packed = self.overlay.packed(ordinal)
+        return forwarding_address_in(packed, head_of(packed)) if packed else self._below.forwarding_address(ordinal)
 
     def close(self) -> None:
         """See ``Index``; closes the snapshot's."""

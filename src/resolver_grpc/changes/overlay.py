@@ -1,7 +1,7 @@
 """The overlay: what the changes after a snapshot come to, laid over it.
 
-What belongs here: which ordinals stand for which owner, which keys lead to them, and who else a change touches. What an
-event does to its owner ``owner.py`` says, what a set of facts is at an instant ``overlay_facts.py``.
+What belongs here: which ordinals stand for which owner, which keys lead to them, and what is laid down when. What a
+change comes to ``laying.py`` works out, what a set of facts is at an instant ``overlay_facts.py``.
 
 A snapshot has keys and no names, so that the keys which lead to an owner there can't be told apart. Who is known by a
 home, an e-mail address or a number of which the snapshot doesn't know gets an ordinal past the snapshot's, to which the
@@ -12,74 +12,90 @@ alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Final
 
-from resolver_grpc.changes import events
-from resolver_grpc.changes.bearing import effects
+import numpy as np
+from pyroaring import BitMap
+
 from resolver_grpc.changes.events import Change
-from resolver_grpc.changes.overlay_facts import Known, OverlayFacts
-from resolver_grpc.changes.owner import apply_change
-from resolver_grpc.changes.owner_keys import address_key, is_reached
-from resolver_grpc.changes.state import OwnerState, state_from_index
+from resolver_grpc.changes.key_table import KeyTable
+from resolver_grpc.changes.laid import MOST_KNOWN, Laid, LaidOwner, base_of, pack_laid, unpack_laid
+from resolver_grpc.changes.laying import Laying
+from resolver_grpc.changes.new_columns import NewColumns
+from resolver_grpc.changes.overlay_facts import NumberedSpan, OverlayFacts, Rows
+from resolver_grpc.changes.owner_packing import (
+    HAS_EMAIL,
+    HAS_HOME,
+    HAS_ODD_NUMBER,
+    NO_ORDINAL,
+    FactNames,
+    Head,
+    Owner,
+    email_in,
+    head_of,
+    keys_in,
+    numbers_in,
+    rows_of,
+    spans_in,
+    unpack_owner,
+)
+from resolver_grpc.changes.state import OwnerState
 from resolver_grpc.index.reader import SpannedIndex
-from resolver_grpc.keys import IndexKeys, KeyKind
+from resolver_grpc.keys import IndexKeys
 from resolver_grpc.model import Fact
-from resolver_grpc.policy.reach import BY_ADDRESS, BY_EMAIL
-from resolver_grpc.rows.cells import Span, is_cpr
+from resolver_grpc.rows.cells import Span
 
-_NOTHING: Final[Known] = {}
-
-
-@dataclass(slots=True)
-class Touched:
-    """An owner whom changes touched.
-
-    Attributes:
-        state: what is known of it by now.
-        old: its ordinal in the snapshot; None where the snapshot doesn't know it.
-        new: its ordinal past the snapshot's; None where the old one is enough.
-        keys: the keys that lead to the new ordinal.
-        address_number: the number of its home, where a change told that; 0 for none.
-        below: what the snapshot says of its old ordinal, until that is laid over.
-    """
-
-    state: OwnerState
-    old: int | None = None
-    new: int | None = None
-    keys: tuple[bytes, ...] = field(default=(), repr=False)
-    address_number: int = 0
-    below: Known = field(default_factory=dict)
+_NOBODY: Final = BitMap()
+_RESIDENT: Final = list(Fact).index(Fact.RESIDENT)
+_CLAIM: Final = list(Fact).index(Fact.CLAIM)
 
 
 class Overlay:
     """What the changes after a snapshot come to, one after the other.
 
-    It grows only: a new snapshot begins with a new one. A batch is resolved between two changes.
+    It grows only: a new snapshot begins with a new one. A slice of a batch is resolved between two changes.
 
     Args:
         below: the snapshot's index.
         keys: makes its keys.
         window: its horizon.
+        base: names the snapshot, so that what was worked out over it by another process is known to fit; without one
+            nothing of another's is taken.
+
+    Attributes:
+        owners: how many ordinals there are.
+        version: how many changes were taken.
+        facts: what holds of whom changes touched.
+        table: the keys of which changes told, each with all ordinals under it, those of the snapshot too.
+        columns: what stands by the ordinals past the snapshot's.
     """
 
-    def __init__(self, below: SpannedIndex, keys: IndexKeys, window: Span) -> None:
+    def __init__(self, below: SpannedIndex, keys: IndexKeys, window: Span, base: bytes = b"") -> None:
         self.below = below
-        self.facts = OverlayFacts()
-        self.version = 0
-        self.by_ordinal: dict[int, Touched] = {}
-        self.by_key: dict[bytes, tuple[int, ...]] = {}
         self.owners = below.owners
-        self._keys = keys
+        self.version = 0
+        self.facts = OverlayFacts(self._spans_at, self._all_spans)
+        self.table = KeyTable()
+        self.columns = NewColumns()
+        self.renumbered = BitMap()
+        self._base = base_of(base)
+        self._names = FactNames()
+        self._packed: list[bytes] = []
+        self._places = np.zeros(below.owners, np.uint32).data
+        self._new_places = array("I")
+        self._odd_numbers: dict[str, int] = {}
+        self._claimants: dict[str, tuple[int, ...]] = {}
+        self._homes = KeyTable()
+        self._home_count = 0
+        self._laying = Laying(self, keys, window)
         self._window = window
-        self._by_number: dict[str, Touched] = {}
-        self._by_email: dict[str, list[Touched]] = {}
-        self._address_numbers: dict[bytes, int] = {}
 
     def state(self, number: str) -> OwnerState | None:
         """What is known of the owner that a number leads to; None of whom there is no mailbox."""
-        owner = self._find(number)
+        owner = self._laying.find(number)
         return owner.state if owner else None
 
     def take(self, change: Change, keys: Sequence[bytes] = ()) -> None:
@@ -89,133 +105,164 @@ class Overlay:
             change: one that was validated beside ``state``.
             keys: the index keys that lead to its owner from then on, as the log has them.
         """
-        owner = self._owner_of(change)
-        if owner is None:
-            # Of who has no mailbox nothing is kept (section 5, "Data minimisation").
-            return
-        others = {other.state.number: other for other in self._others(owner, change)}
-        self._put(owner, apply_change(owner.state, change))
-        # A number that was replaced leads here from now on, whoever had it.
-        self._by_number.update(dict.fromkeys((owner.state.number, *owner.state.old_numbers), owner))
-        self._lead(owner, tuple(keys))
-        for effect in effects(owner.state, change, others):
-            touched = owner if effect.number == change.number else others[effect.number]
-            self._put(touched, apply_change(touched.state, effect))
+        self._follow(unpack_laid(self.lay(change, keys)))
+
+    def lay(self, change: Change, keys: Sequence[bytes] = ()) -> bytes:
+        """Works out what the next change comes to, and takes nothing; see ``take``.
+
+        Returns:
+            What ``follow`` takes, here and in every other process that took the same changes over the same snapshot.
+        """
+        laid = self._laying.lay(change, tuple(keys))
+        return pack_laid(laid, self._base, self.version, self._names)
+
+    def follow(self, packed: bytes) -> bool:
+        """Takes the next change as ``lay`` worked it out.
+
+        Returns:
+            False where that was over another snapshot or after other changes: nothing was taken then.
+        """
+        read = unpack_laid(packed)
+        if (read.base, read.version) != (self._base, self.version) or not any(read.base):
+            return False
+        self._follow(read)
+        return True
+
+    def _follow(self, read: Laid) -> None:
+        for name in read.names:
+            self._names.number(name)
+        for rank, owner in enumerate(read.owners):
+            self._put(owner, is_first=not rank)
         self.version += 1
 
-    def _owner_of(self, change: Change) -> Touched | None:
-        """The owner of a change: of a number that is replaced, who has the current one where nobody has it."""
-        found = self._find(change.number)
-        if found is None and isinstance(change.event, events.NumberReplaced):
-            found = self._find(change.event.current_number)
-        if found is None and isinstance(change.event, events.MailboxOpened):
-            found = Touched(OwnerState(change.number))
-        return found
+    def holding(self, name: str) -> BitMap:
+        """Of whom of those whom changes touched a fact holds; see ``OverlayFacts``."""
+        number = self._names.find(name)
+        return self.facts.held[number] if number is not None and number < len(self.facts.held) else _NOBODY
 
-    def _find(self, number: str) -> Touched | None:
-        """The owner that a number leads to, as touched before, or as the snapshot has it."""
-        if number in self._by_number:
-            return self._by_number[number]
-        kind = KeyKind.CPR if is_cpr(number) else KeyKind.CVR
-        found = self.below.find([self._keys.key(kind, number)])[0]
-        return self._of_snapshot(found[0], number) if found else None
+    @property
+    def fact_names(self) -> frozenset[str]:
+        """The facts that it knows."""
+        return frozenset(self._names.names)
 
-    def _of_snapshot(self, ordinal: int, number: str) -> Touched:
-        owner = self.by_ordinal.get(ordinal)
-        if owner is None:
-            owner = self._untouched(ordinal)
-        if number not in {owner.state.number, *owner.state.old_numbers}:
-            # Which old numbers lead to an owner the snapshot doesn't tell: one is known once it was asked for.
-            olds = tuple(sorted({*owner.state.old_numbers, number}))
-            owner.state = replace(owner.state, old_numbers=olds)
-        return owner
+    def packed(self, ordinal: int) -> bytes | None:
+        """An owner as packed whom changes touched; None of another."""
+        if ordinal >= self.below.owners:
+            return self._packed[self._new_places[ordinal - self.below.owners]]
+        place = self._places[ordinal]
+        return self._packed[place - 1] if place else None
 
-    def _untouched(self, ordinal: int) -> Touched:
-        """An owner of the snapshot of whom nothing was told yet."""
-        spans = self.below.spans_of(ordinal)
-        below = {name: tuple(Span(*span) for span in held) for name, held in spans.items()}
-        state = state_from_index(self.below.number(ordinal), (), below, self.below.forwarding_address(ordinal))
-        if Fact.CLAIM in below and not is_reached(state, BY_EMAIL, self._window):
-            # The snapshot has no key of this claim, so that who claims the address after it couldn't find and end it.
-            held = {name: spans for name, spans in below.items() if name != Fact.CLAIM}
-            state = replace(state, facts=held, email_address="")
-        if not is_reached(state, BY_ADDRESS, self._window):
-            state = replace(state, keyless=self._window)
-        return Touched(state, ordinal, below=below)
+    def known(self, ordinal: int) -> Owner | None:
+        """An owner whom changes touched; None of another."""
+        packed = self.packed(ordinal)
+        return unpack_owner(packed, self._names, self._window) if packed else None
 
-    def _others(self, owner: Touched, change: Change) -> Iterable[Touched]:
-        """Those whom a change may touch beside its owner."""
-        event = change.event
-        found: list[Touched] = []
-        if isinstance(event, events.NumberReplaced):
-            current = self._find(event.current_number)
-            found = [current] if current and Fact.MAILBOX in current.state.facts else []
-        if isinstance(event, events.EmailVerified | events.EmailClaimed):
-            found = self._claimants(event.email_address)
-        mine = {owner.state.number, *owner.state.old_numbers}
-        return [other for other in found if other.state.number not in mine]
+    def of_odd_number(self, number: str) -> Owner | None:
+        """The owner of a number that the snapshot doesn't have, or that changes led elsewhere."""
+        place = self._odd_numbers.get(number)
+        return None if place is None else unpack_owner(self._packed[place], self._names, self._window)
 
-    def _claimants(self, address: str) -> list[Touched]:
-        """Who claims an e-mail address, and whom the snapshot has under it and no change told otherwise."""
-        told = [one for one in self._by_email.get(address, ()) if one.state.email_address == address]
-        ordinals = self.below.find([self._keys.key(KeyKind.EMAIL, address)])[0]
-        below = [self._of_snapshot(ordinal, self.below.number(ordinal)) for ordinal in ordinals]
-        return [*told, *(one for one in below if one.state.email_address is None)]
-
-    def _put(self, owner: Touched, state: OwnerState) -> None:
-        """Keeps an owner's new state under its numbers and ordinals."""
-        if state.email_address and state.email_address != owner.state.email_address:
-            self._by_email.setdefault(state.email_address, []).append(owner)
-        if state.home is not owner.state.home:
-            owner.address_number = self._address_number(state)
-        owner.state = state
-        for number in (state.number, *state.old_numbers):
-            self._by_number.setdefault(number, owner)
-        if owner.new is None and self._is_new(owner):
-            owner.new, self.owners = self.owners, self.owners + 1
-            self.by_ordinal[owner.new] = owner
-        if owner.new is not None:
-            self.facts.put(owner.new, state.facts, _NOTHING)
-        if owner.old is not None:
-            self.by_ordinal[owner.old] = owner
-            self.facts.put(owner.old, _left_behind(state), owner.below)
-            owner.below = _NOTHING
-
-    def _is_new(self, owner: Touched) -> bool:
-        """Whether keys lead to an owner of which the snapshot doesn't know."""
-        state = owner.state
-        return owner.old is None or bool(
-            state.home or state.email_address or state.number != self.below.number(owner.old)
+    def claimants(self, address: str) -> Iterator[Owner]:
+        """Who told the address last of whom a change told one."""
+        owners = (
+            unpack_owner(self._packed[place], self._names, self._window) for place in self._claimants.get(address, ())
         )
+        return (owner for owner in owners if owner.state.email_address == address)
 
-    def _lead(self, owner: Touched, keys: tuple[bytes, ...]) -> None:
-        """Lets keys lead to an owner's new ordinal, and its former ones no more."""
-        if owner.new is None:
+    def under(self, key: bytes) -> Sequence[int]:
+        """The ordinals under a key, ascending."""
+        known = self.table.get(key)
+        return self.below.find([key])[0] if known is None else known
+
+    def home_number(self, home_key: bytes) -> int:
+        """The number of a home of which the snapshot has none."""
+        (number,) = self._homes.get(home_key) or (self.below.owners + 1 + self._home_count,)
+        return number
+
+    def _put(self, laid: LaidOwner, *, is_first: bool) -> None:
+        """Keeps an owner, under its numbers, ordinals and keys."""
+        home_key, known_keys, packed = laid
+        head = head_of(packed)
+        place, former = self._place_of(head)
+        self._packed[place] = packed
+        former_head = head_of(former) if former else None
+        if head.address_number > self.below.owners and not self._homes.get(home_key):
+            self._homes.put(home_key, (head.address_number,))
+            self._home_count += 1
+        if head.traits & HAS_ODD_NUMBER:
+            for number in numbers_in(packed, head):
+                if is_first or number not in self._odd_numbers:
+                    self._odd_numbers[number] = place
+            if head.old != NO_ORDINAL:
+                self.renumbered.add(head.old)
+        if head.traits & HAS_EMAIL:
+            address = email_in(packed, head)
+            if not former_head or former is None or email_in(former, former_head) != address:
+                self._claimants[address] = (*self._claimants.get(address, ()), place)
+        if head.new != NO_ORDINAL:
+            self.columns.put(head.new - self.below.owners, head.number, head.address_number)
+            formers = keys_in(former, former_head) if former and former_head else ()
+            self._lead(head, keys_in(packed, head), formers, known_keys)
+        self._put_facts(head, packed, former_head, former)
+
+    def _place_of(self, head: Head) -> tuple[int, bytes | None]:
+        """Where an owner is kept, and what is kept of it so far."""
+        if head.old != NO_ORDINAL and self._places[head.old]:
+            place = self._places[head.old] - 1
+        elif NO_ORDINAL != head.new < self.owners:
+            place = self._new_places[head.new - self.below.owners]
+        else:
+            place = len(self._packed)
+            self._packed.append(b"")
+        if head.old != NO_ORDINAL:
+            self._places[head.old] = place + 1
+        if NO_ORDINAL != head.new >= self.owners:
+            self._new_places.append(place)
+            self.owners += 1
+        return place, self._packed[place] or None
+
+    def _put_facts(self, head: Head, packed: bytes, former_head: Head | None, former: bytes | None) -> None:
+        spans = list(spans_in(packed, head))
+        formers = list(spans_in(former, former_head)) if former and former_head else []
+        if head.new != NO_ORDINAL:
+            self.facts.put(head.new, spans, formers)
+        if head.old != NO_ORDINAL:
+            self.facts.put(head.old, _left_behind(head, spans), formers)
+
+    def _lead(self, head: Head, keys: tuple[bytes, ...], former: tuple[bytes, ...], known: int) -> None:
+        """Lets keys lead to an owner's new ordinal, in its old one's place, and its former ones no more."""
+        if keys == former:
             return
-        for key in set(owner.keys) - set(keys):
-            left = tuple(one for one in self.by_key.pop(key) if one != owner.new)
-            if left:
-                self.by_key[key] = left
-        for key in set(keys) - set(owner.keys):
-            self.by_key[key] = tuple(sorted((*self.by_key.get(key, ()), owner.new)))
-        owner.keys = keys
+        for place, key in enumerate(keys):
+            if key not in former:
+                is_below = place >= MOST_KNOWN or known >> place & 1
+                below = self.below.find([key])[0] if is_below else ()
+                self.table.alter(key, partial(_led, head, below))
+        for key in set(former) - set(keys):
+            over = [one for one in self.table.get(key) or () if one >= self.below.owners and one != head.new]
+            stood = {head_of(self._packed[self._new_places[one - self.below.owners]]).old for one in over}
+            self.table.put(key, [*(one for one in self.below.find([key])[0] if one not in stood), *over])
 
-    def _address_number(self, state: OwnerState) -> int:
-        """The number of a home: that of the snapshot's residents, or one past all of the snapshot's."""
-        key = address_key(state.home, self._keys)
-        if key is None:
-            return 0
-        if state.home and state.home.has_road:
-            residents = self.below.find([key])[0]
-            if residents:
-                return self.below.address_number(residents[0])
-        # Without codes the snapshot's number can't be known: another one makes an ADDRESS query ambiguous.
-        return self._address_numbers.setdefault(key, self.below.owners + 1 + len(self._address_numbers))
+    def _spans_at(self, ordinal: int) -> Iterable[NumberedSpan]:
+        packed = self.packed(ordinal)
+        assert packed is not None
+        head = head_of(packed)
+        spans = list(spans_in(packed, head))
+        return spans if ordinal >= self.below.owners else _left_behind(head, spans)
+
+    def _all_spans(self) -> Rows:
+        return rows_of(self._packed, left_behind={HAS_HOME: _RESIDENT, HAS_EMAIL: _CLAIM})
 
 
-def _left_behind(state: OwnerState) -> Known:
+def _led(head: Head, below: Sequence[int], known: Sequence[int] | None) -> Sequence[int]:
+    """Those under a key, the snapshot's or those that are known by now, with a new ordinal in the old one's place."""
+    under = below if known is None else known
+    return sorted({*under, head.new} - {head.old}) if under else (head.new,)
+
+
+def _left_behind(head: Head, spans: list[NumberedSpan]) -> list[NumberedSpan]:
     """What holds of an owner's old ordinal: all but what leads to the new one by keys that changes told of."""
-    taken = {Fact.RESIDENT} if state.home else set[Fact]()
-    if state.email_address:
-        taken.add(Fact.CLAIM)
-    return {name: spans for name, spans in state.facts.items() if name not in taken}
+    if not head.traits & (HAS_HOME | HAS_EMAIL):
+        return spans
+    taken = {_RESIDENT if head.traits & HAS_HOME else None, _CLAIM if head.traits & HAS_EMAIL else None}
+    return [span for span in spans if span[0] not in taken]

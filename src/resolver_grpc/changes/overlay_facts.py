@@ -1,124 +1,145 @@
 """Of whom of the overlay's owners each fact holds, carried from instant to instant and from change to change.
 
 What belongs here: sets of ordinals, and when the next of them changes. Whose facts they are ``overlay.py`` says. A
-change and an instant cost what they alter: only the owners whose facts begin or end on the way are looked at again, and
-only the sets that came out otherwise are laid over the snapshot's anew.
+change and an instant cost what they alter: only the owners whose facts begin or end on the way are looked at again.
+Whom changes touched is in ``touched``, and of all of these ``held`` says what holds of them; what the snapshot says
+counts for the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush
-from typing import Final
+from typing import Final, NamedTuple
 
-from pyroaring import BitMap, FrozenBitMap
+import numpy as np
+import numpy.typing as npt
+from pyroaring import BitMap
 
-from resolver_grpc.changes.state import Spans
 from resolver_grpc.index.layout import ALWAYS, FOREVER
-from resolver_grpc.index.reader import FactSets
 
 _ORDINAL_BITS: Final = 32
 _ORDINAL_MASK: Final = (1 << _ORDINAL_BITS) - 1
-_NOBODY: Final = FrozenBitMap()
+_AHEAD: Final = 40 * 86_400
+"""Of what begins or ends later than so many seconds ahead it is not kept when: all is looked at again by then."""
 
-Known = Mapping[str, Spans]
-"""When each fact holds of an owner; spans may overlap, and an inverted one holds never."""
+NumberedSpan = tuple[int, int, int]
+"""The number of a fact, start and end; spans of one fact may overlap, and an inverted one holds never."""
 
 
-@dataclass(slots=True)
+class Rows(NamedTuple):
+    """Spans of many owners, a column for each of their values."""
+
+    ordinals: npt.NDArray[np.uint32]
+    facts: npt.NDArray[np.uint16]
+    starts: npt.NDArray[np.uint32]
+    ends: npt.NDArray[np.uint32]
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> Rows:
+        """The rows that are chosen."""
+        return Rows(self.ordinals[chosen], self.facts[chosen], self.starts[chosen], self.ends[chosen])
+
+    def and_rows(self, others: Rows) -> Rows:
+        """These rows, and others after them."""
+        return Rows(
+            np.concatenate([self.ordinals, others.ordinals]),
+            np.concatenate([self.facts, others.facts]),
+            np.concatenate([self.starts, others.starts]),
+            np.concatenate([self.ends, others.ends]),
+        )
+
+
 class OverlayFacts:
     """The facts of the overlay's ordinals, as of one instant at a time.
 
+    Args:
+        spans_of: tells an ordinal's spans.
+        all_spans: tells those of all ordinals that were put.
+
     Attributes:
-        known: by ordinal, when each fact holds.
+        touched: the ordinals that were put.
+        held: by the number of a fact, of whom it holds.
+        altered: the ordinals of which something was put or went by, in this order; one may stand there often.
     """
 
-    known: dict[int, Known] = field(default_factory=dict)
-    _touched: BitMap = field(default_factory=BitMap)
-    _held: dict[str, BitMap] = field(default_factory=dict)
-    _laid: dict[str, tuple[FrozenBitMap, FrozenBitMap]] = field(default_factory=dict)
-    _coming: list[int] = field(default_factory=list)
-    _start: int = ALWAYS
-    _instant: int = ALWAYS
+    def __init__(self, spans_of: Callable[[int], Iterable[NumberedSpan]], all_spans: Callable[[], Rows]) -> None:
+        self.touched = BitMap()
+        self.held: list[BitMap] = []
+        self.altered = array("I")
+        self._spans_of = spans_of
+        self._all_spans = all_spans
+        self._coming: list[int] = []
+        self._start, self._instant, self._known_until = ALWAYS, ALWAYS, ALWAYS
 
-    def put(self, ordinal: int, facts: Known, of_snapshot: Known) -> None:
-        """Lays an ordinal's facts down, in the place of those it had.
-
-        Args:
-            ordinal: whose facts.
-            facts: when each holds.
-            of_snapshot: what the snapshot says of the ordinal; asked for an ordinal that is new here.
-        """
-        if ordinal not in self.known:
-            # What is laid over the snapshot already says of this ordinal what the snapshot says.
-            self._touched.add(ordinal)
-            for name in _holding(of_snapshot, self._instant):
-                self._held.setdefault(name, BitMap()).add(ordinal)
-        before = self.known.get(ordinal, of_snapshot)
-        self.known[ordinal] = facts
-        self._flip(ordinal, _holding(before, self._instant) ^ _holding(facts, self._instant))
-        had = () if before is of_snapshot else set(_edges(before))
-        for edge in _edges(facts):
-            if edge <= self._instant:
-                self._start = max(self._start, edge)
-            elif edge not in had:
-                heappush(self._coming, edge << _ORDINAL_BITS | ordinal)
-
-    def laid_over(self, snapshot: FactSets, instant: int) -> tuple[int, int, dict[str, FrozenBitMap]]:
-        """The sets of the snapshot with the overlay's laid over, and within which window they hold.
-
-        Args:
-            snapshot: the snapshot's sets at the instant.
-            instant: seconds of UTC.
-        """
-        self._carry(instant)
-        sets = {name: self._set(name, snapshot[name]) for name in snapshot.names | self._held.keys()}
+    @property
+    def window(self) -> tuple[int, int]:
+        """From when until before when all this holds, unless something is put."""
         until = self._coming[0] >> _ORDINAL_BITS if self._coming else FOREVER
-        return max(snapshot.start, self._start), min(snapshot.until, until), sets
+        return self._start, min(until, self._known_until)
 
-    def _set(self, name: str, below: FrozenBitMap) -> FrozenBitMap:
-        former = self._laid.get(name)
-        if former is None or former[0] is not below:
-            former = below, FrozenBitMap((below - self._touched) | self._held.get(name, _NOBODY))
-            self._laid[name] = former
-        return former[1]
+    def put(self, ordinal: int, spans: Iterable[NumberedSpan], former: Iterable[NumberedSpan] = ()) -> None:
+        """Lays an ordinal's spans down, in the place of those it had."""
+        self.touched.add(ordinal)
+        for fact in {fact for fact, _, _ in former}:
+            self._holding(fact).discard(ordinal)
+        for fact, start, end in spans:
+            if start >= end:
+                continue
+            if start <= self._instant < end:
+                self._holding(fact).add(ordinal)
+            for edge in (start, end):
+                if self._instant < edge < self._known_until:
+                    heappush(self._coming, edge << _ORDINAL_BITS | ordinal)
+                elif self._start < edge <= self._instant:
+                    self._start = edge
+        self.altered.append(ordinal)
 
-    def _carry(self, instant: int) -> None:
-        """Goes to an instant: on by what begins or ends on the way, back by looking at everybody."""
-        former, self._instant = self._instant, instant
-        if instant < former:
-            edges = [(edge, ordinal) for ordinal, facts in self.known.items() for edge in _edges(facts)]
-            self._coming = [edge << _ORDINAL_BITS | ordinal for edge, ordinal in edges if edge > instant]
-            heapify(self._coming)
-            self._start = max((edge for edge, _ in edges if edge <= instant), default=ALWAYS)
-            self._judge(self.known, former)
+    def carry(self, instant: int) -> None:
+        """Goes to an instant: on by what begins or ends on the way, back or far by looking at everybody."""
+        if instant < self._instant or instant >= self._known_until:
+            self._look_at_all(instant)
             return
+        self._instant = instant
         passed = set()
         while self._coming and self._coming[0] >> _ORDINAL_BITS <= instant:
             edge = heappop(self._coming)
             self._start = max(self._start, edge >> _ORDINAL_BITS)
             passed.add(edge & _ORDINAL_MASK)
-        self._judge(passed, former)
+        for ordinal in passed:
+            self._judge(ordinal)
 
-    def _judge(self, ordinals: Iterable[int], former: int) -> None:
-        for ordinal in ordinals:
-            facts = self.known[ordinal]
-            self._flip(ordinal, _holding(facts, former) ^ _holding(facts, self._instant))
+    def _judge(self, ordinal: int) -> None:
+        spans = list(self._spans_of(ordinal))
+        for fact in {fact for fact, _, _ in spans}:
+            self._holding(fact).discard(ordinal)
+        for fact, start, end in spans:
+            if start <= self._instant < end:
+                self.held[fact].add(ordinal)
+        self.altered.append(ordinal)
 
-    def _flip(self, ordinal: int, names: Iterable[str]) -> None:
-        for name in names:
-            held = self._held.setdefault(name, BitMap())
-            held ^= BitMap((ordinal,))
-            self._held[name] = held
-            self._laid.pop(name, None)
+    def _look_at_all(self, instant: int) -> None:
+        self._instant, self._known_until = instant, min(instant + _AHEAD, FOREVER)
+        rows = self._all_spans()
+        rows = rows.where(rows.starts < rows.ends)
+        edges = np.concatenate([rows.starts, rows.ends])
+        ordinals = np.concatenate([rows.ordinals, rows.ordinals])
+        self._start = int(edges[edges <= instant].max(initial=ALWAYS))
+        near = (edges > instant) & (edges < self._known_until)
+        coming = edges[near].astype(np.uint64) << np.uint64(_ORDINAL_BITS) | ordinals[near]
+        self._coming = np.unique(coming).tolist()
+        heapify(self._coming)
+        rows = rows.where((rows.starts <= instant) & (instant < rows.ends))
+        most = max(len(self.held), int(rows.facts.max(initial=0)) + 1)
+        self.held = [_set_of(rows.ordinals[rows.facts == fact]) for fact in range(most)]
+        self.altered.extend(self.touched)
+
+    def _holding(self, fact: int) -> BitMap:
+        while len(self.held) <= fact:
+            self.held.append(BitMap())
+        return self.held[fact]
 
 
-def _holding(facts: Known, instant: int) -> set[str]:
-    return {str(name) for name, spans in facts.items() if any(start <= instant < end for start, end in spans)}
-
-
-def _edges(facts: Known) -> Iterator[int]:
-    """When something begins or ends, each once."""
-    edges = {edge for spans in facts.values() for span in spans if span[0] < span[1] for edge in span}
-    return (edge for edge in edges if ALWAYS < edge < FOREVER)
+def _set_of(ordinals: npt.NDArray[np.uint32]) -> BitMap:
+    # An array of the standard library is read as one stretch, one of numpy's number by number.
+    return BitMap(array("I", ordinals.tobytes()))

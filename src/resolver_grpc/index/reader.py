@@ -7,7 +7,7 @@ keep it, and one conformance suite holds them to it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
 
 from pyroaring import FrozenBitMap
 
@@ -47,6 +47,38 @@ class FactSets:
         return self.start <= instant < self.until
 
 
+class OwnerSet(Protocol):
+    """A set of ordinals, as far as it is asked."""
+
+    def __and__(self, other: Self, /) -> Self: ...
+    def __sub__(self, other: Self, /) -> Self: ...
+    def __contains__(self, ordinal: int, /) -> bool: ...
+
+
+Owners_co = TypeVar("Owners_co", bound=OwnerSet, covariant=True)
+
+
+class Sets(Protocol[Owners_co]):
+    """What ``FactSets`` answers, whatever the sets are."""
+
+    @property
+    def start(self) -> int:
+        """The first UTC second of the window."""
+
+    @property
+    def until(self) -> int:
+        """The first second after it."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """See ``FactSets``."""
+
+    def __getitem__(self, name: str, /) -> Owners_co: ...
+
+    def hold_at(self, instant: int) -> bool:
+        """See ``FactSets``."""
+
+
 class Index(Protocol):
     """The index of one snapshot: what the plain way asks, and the oracle of the fast way."""
 
@@ -70,7 +102,7 @@ class Index(Protocol):
     def road(self, key: bytes) -> int:
         """Tells what is known of a road's text: ``layout.STREET_SHARED``, ``layout.TOWN_TELLS`` or 0 for nothing."""
 
-    def facts_at(self, instant: int) -> FactSets:
+    def facts_at(self, instant: int) -> Sets[Any]:
         """Tells of whom each fact holds at an instant, and how long that stays so.
 
         Args:
@@ -99,6 +131,9 @@ class Index(Protocol):
 
 class SpannedIndex(Index, Protocol):
     """An index that tells of one owner too: what changes are laid over."""
+
+    def facts_at(self, instant: int) -> FactSets:
+        """See ``Index``."""
 
     def spans_of(self, ordinal: int) -> Mapping[str, tuple[tuple[int, int], ...]]:
         """Tells when each fact holds of an owner.
