@@ -60,13 +60,15 @@ def resolver_of(index):
 class Register:
     """Owners who lived through events: before the export by the rows alone, after it by rows and overlay alike.
 
-    An event is a name, an owner's number, a time and fields. Another overlay follows what the first one works out.
+    An event is a name, an owner's number, a time and fields. Another overlay follows what the first one works out,
+    which is in ``laid``.
     """
 
     def __init__(self, *before, roads=()):
         self.models, self.instants = {}, {EXPORTED}
         self.edit(before)
-        below = MemoryIndex(content_of(self.rows_at(EXPORTED), roads))
+        self.content, self.laid = content_of(self.rows_at(EXPORTED), roads), []
+        below = MemoryIndex(self.content)
         self.overlay, self.other = (Overlay(below, KEY.index_keys, WINDOW, BASE) for _ in range(2))
         self.index, self.followed = map(OverlaidIndex, (self.overlay, self.other))
 
@@ -113,7 +115,8 @@ class Register:
         keys = keys_of(state, KEY.index_keys)
         # As of an instant at which something was asked, as it is while a server answers.
         self.followed.facts_at(change.instant)
-        assert self.other.follow(self.overlay.lay(change, keys))
+        self.laid.append(self.overlay.lay(change, keys))
+        assert self.other.follow(self.laid[-1])
         self.overlay.take(change, keys)
         if not effects(state, change, others) and name != "number_replaced":
             assert self.overlay.state(number) == self.other.state(number) == without_blanks(state)

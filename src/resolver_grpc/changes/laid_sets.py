@@ -55,13 +55,15 @@ class LaidSet:
         assert not other._without
         return LaidSet(self.touched, self._among, (*self._without, only))
 
-    def __iter__(self) -> Iterator[int]:
-        below = BitMap.intersection(*(BitMap(one.below) for one in self._among)) - self.touched
+    def of_touched(self) -> BitMap:
+        """Those of them whom changes touched."""
         over = BitMap.intersection(*(BitMap(one.over) for one in self._among))
-        for one in self._without:
-            below -= one.below
-            over -= one.over
-        return iter(below | over)
+        return over.difference(*(one.over for one in self._without))
+
+    def __iter__(self) -> Iterator[int]:
+        below = BitMap.intersection(*(BitMap(one.below) for one in self._among))
+        others = below.difference(self.touched, *(one.below for one in self._without))
+        return iter(others | self.of_touched())
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -82,6 +84,11 @@ class LaidSets:
         """Tells of whom a fact holds; of use until the next change."""
         layers = _Layers(self.below[name], self._overlay.holding(name))
         return LaidSet(self._overlay.facts.touched, (layers,))
+
+    @property
+    def renumbered(self) -> LaidSet:
+        """The owners of the snapshot whose number is another one by now, or not the only one."""
+        return LaidSet(self._overlay.facts.touched, (_Layers(_NOBODY, self._overlay.renumbered),))
 
     @property
     def names(self) -> frozenset[str]:

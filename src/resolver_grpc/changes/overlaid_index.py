@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from resolver_grpc.changes.laid_sets import LaidSets, lay_over
 from resolver_grpc.changes.overlay import Overlay
 from resolver_grpc.changes.owner_packing import forwarding_address_in, head_of
-from resolver_grpc.index.reader import check_instant, check_ordinal
+from resolver_grpc.index.reader import check_ordinal
 
 
 class OverlaidIndex:
@@ -44,9 +44,10 @@ class OverlaidIndex:
 
     def facts_at(self, instant: int) -> LaidSets:
         """See ``Index``; the sets are of use until the next change."""
-        if self._latest is None or not self._latest.hold_at(instant):
-            check_instant(instant)
-            self._latest = lay_over(self.overlay, self._below.facts_at(instant), instant)
+        # Asked in any case: an index that is closed says so.
+        below = self._below.facts_at(instant)
+        if self._latest is None or self._latest.below is not below or not self._latest.hold_at(instant):
+            self._latest = lay_over(self.overlay, below, instant)
         return self._latest
 
     def number(self, ordinal: int) -> str:

@@ -163,6 +163,7 @@ cdef void probe(PageSet pages, Row **rows, const uint8_t *keys, int count) noexc
     for number in range(count):
         row = rows[number]
         row.found = find(row, keys + number * KEY)
+        row.layered = False
 
 
 cdef inline bint find(Row *row, const uint8_t *key) noexcept nogil:
@@ -186,8 +187,15 @@ cdef inline bint find(Row *row, const uint8_t *key) noexcept nogil:
     return False
 
 
-cdef bint settle(PageSet pages, Row **rows, const uint8_t *keys, int count) noexcept nogil:
+cdef bint settle(PageSet pages, Layer layer, Row **rows, const uint8_t *keys, int count) noexcept nogil:
     """Leaves rows with several owners to the plain way, and gives a miss an ordinal to look at all the same.
+
+    Args:
+        pages: the index's.
+        layer: what lies over it; of use where a row was found there.
+        rows: those with a key.
+        keys: theirs.
+        count: how many there are.
 
     Returns:
         False where a slot leads nowhere.
@@ -198,6 +206,9 @@ cdef bint settle(PageSet pages, Row **rows, const uint8_t *keys, int count) noex
         row = rows[number]
         if not row.found:
             row.ordinal = (load_big(keys + number * KEY) >> 32) * pages.owners >> 32
+        elif row.layered:
+            if not settle_layered(layer, row):
+                return False
         elif row.ordinal & <uint32_t>0x80000000:
             if row.ordinal ^ <uint32_t>0x80000000 >= pages.postings:
                 return False

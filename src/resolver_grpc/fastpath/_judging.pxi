@@ -19,6 +19,7 @@ cdef class Judge:
         targets: by kind, what is told of each: 0 of a decision without any, 1 for its handle, 3 for its number, too.
         left: by route, whether the plain way is to write the row.
         extra: bits of the code that the whole request has.
+        layer: what changes laid over the index; the flags are of its owners, too, and the columns of the index's alone.
 
     Raises:
         ValueError: columns or tables of lengths that don't fit together.
@@ -37,11 +38,17 @@ cdef class Judge:
     cdef const uint8_t[::1] targets
     cdef const uint8_t[::1] left
     cdef uint8_t policy_flags
+    cdef uint8_t left_flag
     cdef uint32_t extra
+    cdef uint32_t below  # the index's own owners
+    cdef uint32_t owners
+    cdef Layer layer
+    cdef const uint8_t[::1] new_numbers
+    cdef const uint32_t[::1] new_address_numbers
 
     def __init__(
         self, owner_flags, relation_flags, numbers, address_numbers, uint8_t policy_flags, reach, several, routes, reasons,
-        reaches, with_targets, targets, left, uint32_t extra
+        reaches, with_targets, targets, left, uint32_t extra, Layer layer=None
     ):
         self.owner_flags, self.relation_flags, self.numbers = owner_flags, relation_flags, numbers
         self.reach, self.several, self.policy_flags = reach, several, policy_flags
@@ -49,9 +56,18 @@ cdef class Judge:
         self.routes, self.reasons = routes, reasons
         self.with_targets, self.targets, self.left, self.extra = with_targets, targets, left, extra
         owners = self.owner_flags.shape[0]
-        if not owners or self.numbers.shape[0] != NUMBER * owners or self.relation_flags.shape[0] != (owners + 1) // 2:
+        if not owners or owners >= 0x80000000 or self.relation_flags.shape[0] != (owners + 1) // 2:
             raise ValueError("the owners' columns have different lengths")
-        if self.address_numbers.shape[0] != owners or len(reaches) != OWNER_CODES or policy_flags >= OWNER_CODES:
+        below = owners
+        if layer is not None:
+            below, self.layer, self.left_flag = layer.below, layer, layer.left_flag
+            self.new_numbers, self.new_address_numbers = layer.numbers, layer.address_numbers
+            if owners != layer.owners:
+                raise ValueError("the flags are not those of the layer's owners")
+        self.below, self.owners = below, owners
+        if self.numbers.shape[0] != NUMBER * below:
+            raise ValueError("the owners' columns have different lengths")
+        if self.address_numbers.shape[0] != below or len(reaches) != OWNER_CODES or policy_flags >= OWNER_CODES:
             raise ValueError("the owners' columns have different lengths")
         if self.routes.shape[0] != CODES or self.reasons.shape[0] != CODES or extra >= CODES:
             raise ValueError("the policy has another number of codes")
@@ -74,7 +90,7 @@ cdef void decide(Judge judge, Row **rows, int count) noexcept nogil:
         if not row.recipe.everyone:
             RESOLVER_PREFETCH(&judge.owner_flags[row.ordinal])
             RESOLVER_PREFETCH(&judge.relation_flags[row.ordinal >> 1])
-            RESOLVER_PREFETCH(&judge.numbers[<uint64_t>row.ordinal * NUMBER])
+            RESOLVER_PREFETCH(number_of(judge, row.ordinal))
     for number in range(count):
         row = rows[number]
         row.reached = 0
@@ -88,6 +104,22 @@ cdef void decide(Judge judge, Row **rows, int count) noexcept nogil:
         if not (row.found and flags & judge.reach[row.recipe.kind]):
             known = 0
         set_outcome(judge, row, code_of(judge, row) | known)
+        if row.found and flags & judge.left_flag:
+            row.state = PLAIN
+
+
+cdef inline const uint8_t *number_of(Judge judge, uint32_t ordinal) noexcept nogil:
+    """Where an owner's number stands."""
+    if ordinal < judge.below:
+        return &judge.numbers[<uint64_t>ordinal * NUMBER]
+    return &judge.new_numbers[<uint64_t>(ordinal - judge.below) * NUMBER]
+
+
+cdef inline uint32_t address_number_of(Judge judge, uint32_t ordinal) noexcept nogil:
+    """The number of an owner's address."""
+    if ordinal < judge.below:
+        return judge.address_numbers[ordinal]
+    return judge.new_address_numbers[ordinal - judge.below]
 
 
 cdef inline uint32_t code_of(Judge judge, const Row *row) noexcept nogil:
@@ -125,19 +157,29 @@ cdef bint decide_everyone(PageSet pages, Judge judge, Row *row, uint32_t *reache
         reached: takes the ordinals of those whom the row reaches.
     """
     cdef const Posting *posting
+    cdef const uint8_t *ordinals = NULL
     cdef uint32_t code = code_of(judge, row), ordinal, place, count = 1, address = 0
     cdef bint met = False
-    posting = &pages.lists[row.ordinal ^ <uint32_t>0x80000000] if row.found and row.ordinal >> 31 else NULL
-    if posting:
-        count = posting.ordinals
-    for place in range(count):
-        ordinal = load_slot(posting.bytes + place * SLOT) if posting else row.ordinal
-        if ordinal >= pages.owners:
+    if row.found and row.ordinal >> 31:
+        if row.layered:
+            ordinals = listed(judge.layer, row.ordinal, &count)
+        else:
+            posting = &pages.lists[row.ordinal ^ <uint32_t>0x80000000]
+            ordinals, count = posting.bytes, posting.ordinals
+        if not ordinals or count > MOST_ORDINALS:
             return False
+    for place in range(count):
+        ordinal = load_slot(ordinals + place * SLOT) if ordinals else row.ordinal
+        if ordinal >= judge.owners:
+            return False
+        if judge.owner_flags[ordinal] & judge.left_flag and row.found:
+            row.state = PLAIN
+            row.reached = 0
+            return True
         if judge.owner_flags[ordinal] & judge.reach[row.recipe.kind] and row.found:
-            if met and judge.address_numbers[ordinal] != address:
+            if met and address_number_of(judge, ordinal) != address:
                 code |= SEVERAL_ROADS
-            met, address = True, judge.address_numbers[ordinal]
+            met, address = True, address_number_of(judge, ordinal)
             if judge.reaches[bits_of(judge, ordinal)]:
                 reached[row.reached] = ordinal
                 row.reached += 1

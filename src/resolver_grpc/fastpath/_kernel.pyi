@@ -11,6 +11,18 @@ class PageSet:
     def check(self, first: int, until: int) -> bool: ...
     def hold(self, number: int, posting: memoryview) -> None: ...
 
+class Layer:
+    def __init__(
+        self,
+        parts: list[bytearray],
+        lists: bytearray,
+        numbers: bytearray,
+        address_numbers: memoryview,
+        below: int,
+        left_flag: int,
+    ) -> None: ...
+    def look(self, parts: list[bytearray], lists: bytearray) -> None: ...
+
 class Judge:
     def __init__(
         self,
@@ -28,6 +40,7 @@ class Judge:
         targets: bytes,
         left: bytes,
         extra: int,
+        layer: Layer | None = None,
     ) -> None: ...
 
 _Step: TypeAlias = tuple[int, int, int, int, int, int, bool]

@@ -20,6 +20,7 @@ from resolver_grpc.errors import SnapshotError
 include "_types.pxi"
 include "_words.pxi"
 include "_wire.pxi"
+include "_layer.pxi"
 include "_index.pxi"
 include "_judging.pxi"
 include "_writing.pxi"
@@ -159,15 +160,19 @@ cdef class Batch:
         cdef bint sound
         if not self.usual or not 0 <= first <= self.count:
             raise IndexError("no such rows")
-        if judge.owner_flags.shape[0] != pages.owners:
+        if judge.below != pages.owners:
             raise ValueError("the judge is of another index")
+        cdef Layer layer = judge.layer
+        cdef bint is_layered = layer is not None
         self.first, self.judge = first, None
         self.done = self.targets = self.keyed = 0
         fast = self.make_keys(min(self.count - first, ROWS), pages)
         self.judge, self.keyed = judge, fast
         with nogil:
             probe(pages, self.fast, self.keys, fast)
-            sound = settle(pages, self.fast, self.keys, fast)
+            if is_layered:
+                lay_over(layer, self.fast, self.keys, fast)
+            sound = settle(pages, layer, self.fast, self.keys, fast)
             if sound:
                 decide(judge, self.fast, fast)
         wanted = self.reach_everyone(pages, judge, fast) if sound else None
@@ -200,7 +205,7 @@ cdef class Batch:
             if not row.recipe.everyone or row.state == PLAIN:
                 continue
             posting = row.ordinal ^ <uint32_t>0x80000000
-            if row.found and row.ordinal >> 31 and not pages.lists[posting].bytes:
+            if row.found and row.ordinal >> 31 and not row.layered and not pages.lists[posting].bytes:
                 wanted.append(posting)
                 row.state = PLAIN
                 continue
@@ -316,7 +321,7 @@ cdef class Batch:
             row = &self.rows[number]
             for target in range(targets_of(judge, row)):
                 reached = self.reached + row.first_reached + target if row.recipe.everyone else &row.ordinal
-                lay_block(to, row.recipe.kind, &judge.numbers[<uint64_t>reached[0] * NUMBER])
+                lay_block(to, row.recipe.kind, number_of(judge, reached[0]))
                 to += HANDLE
         return bytes(laid)
 

@@ -89,6 +89,9 @@ cdef enum:
     OWNER_CODES = 32
     RAW = 0  # the tag of a posting list of plain ordinals
     MOST_ORDINALS = 128  # of such a list
+    PARTS = 256  # of a layer's keys
+    NO_SLOT = 0xFFFFFFFF  # of a place without a key
+    NOBODY = 0xFFFFFFFE  # stands under a key that is known
 
 cdef enum Part:
     WHOLE
@@ -162,6 +165,7 @@ cdef struct Row:
     const Recipe *recipe
     const Page *page
     uint64_t lead  # of the key, times the number of buckets
+    uint64_t place  # where a layer would have the key
     uint32_t ordinal  # the owner, or one that a miss looks at; of a row for everyone the slot
     uint32_t first_reached  # of a row for everyone: where those whom it reaches begin
     uint32_t reached
@@ -169,6 +173,7 @@ cdef struct Row:
     uint8_t state
     uint8_t can_be_posted
     uint8_t found
+    uint8_t layered  # it was found in a layer
     uint8_t route
     uint8_t reason
     Word words[MAX_STEPS]

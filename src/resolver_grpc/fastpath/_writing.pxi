@@ -38,7 +38,7 @@ cdef inline int64_t write_head(uint8_t *to, int64_t end, bint is_long) noexcept 
 cdef inline int64_t write_target(
     uint8_t *to, Judge judge, uint8_t kind, uint32_t ordinal, const uint8_t *handle
 ) noexcept nogil:
-    cdef const uint8_t *number = &judge.numbers[<uint64_t>ordinal * NUMBER]
+    cdef const uint8_t *number = number_of(judge, ordinal)
     cdef int64_t at = 4 + HANDLE, digits = NUMBER
     to[0], to[2], to[3] = 5 << 3 | LENGTH, 1 << 3 | LENGTH, HANDLE
     memcpy(to + 4, handle, HANDLE)
@@ -70,9 +70,7 @@ cdef void sort_by_number(Judge judge, uint32_t *ordinals, uint32_t count) noexce
     cdef int64_t at, place
     for at in range(1, count):
         ordinal, place = ordinals[at], at
-        while place and memcmp(
-            &judge.numbers[<uint64_t>ordinals[place - 1] * NUMBER], &judge.numbers[<uint64_t>ordinal * NUMBER], NUMBER
-        ) > 0:
+        while place and memcmp(number_of(judge, ordinals[place - 1]), number_of(judge, ordinal), NUMBER) > 0:
             ordinals[place] = ordinals[place - 1]
             place -= 1
         ordinals[place] = ordinal

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pyroaring import FrozenBitMap
+from pyroaring import AbstractBitMap, FrozenBitMap
 
 from resolver_grpc.index.pages import Ordinals
-from resolver_grpc.index.reader import FactSets
+from resolver_grpc.index.reader import FactSets, OwnerSet, Sets
 from resolver_grpc.model import Fact, Kind, Relation, Sender, SenderClass
 from resolver_grpc.policy import compiled
 from resolver_grpc.policy.reach import condition, reachable
 
 Flags: TypeAlias = npt.NDArray[np.uint8]
+Owners = TypeVar("Owners", bound=OwnerSet)
 
 CONTESTED: Final = 1 << 1
 BY_ADDRESS: Final = 1 << 5
@@ -45,7 +46,7 @@ _RELATIONS: Final = {
     Relation.BOUND: compiled.BOUND >> 1,
     Relation.SUBSCRIBED: compiled.SUBSCRIBED >> 1,
 }
-_ODD_SHIFT: Final = 4
+ODD_SHIFT: Final = 4
 _NOBODY: Final = FrozenBitMap()
 MOST_SENDERS: Final = 32
 """Of so many senders the flags are kept."""
@@ -76,13 +77,8 @@ class Standing:
         held = self._of_owners.get(sender_class) or _Flagged(np.zeros(self._owners, np.uint8), {}, None)
         if held.facts is facts:
             return held.flags
-        sets = {flag: reachable(condition(kind, sender_class), facts) for flag, kind in _ONE_OF.items()}
-        sets |= {
-            compiled.EXEMPT: facts[Fact.EXEMPT],
-            compiled.FORWARDING: facts[Fact.FORWARDING],
-            CONTESTED: facts[Fact.CONTESTED],
-        }
-        self._of_owners[sender_class] = found = _carried(held, sets, facts, _flip)
+        sets = owner_sets(facts, sender_class)
+        self._of_owners[sender_class] = found = _carried(held, sets, facts, flip)
         return found.flags
 
     def relation_flags(self, facts: FactSets, sender: Sender) -> Flags:
@@ -93,11 +89,26 @@ class Standing:
         held = self._of_relations.pop(sender.id, None) or _Flagged(
             np.zeros((self._owners + 1) // 2, np.uint8), {}, None
         )
-        sets = {flag: facts[relation.to(sender.id)] for relation, flag in _RELATIONS.items()}
-        self._of_relations[sender.id] = found = _carried(held, sets, facts, _flip_half)
+        sets = relation_sets(facts, sender)
+        self._of_relations[sender.id] = found = _carried(held, sets, facts, flip_half)
         if len(self._of_relations) > MOST_SENDERS:
             self._of_relations.popitem(last=False)
         return found.flags
+
+
+def owner_sets(facts: Sets[Owners], sender_class: SenderClass) -> dict[int, Owners]:
+    """Of whom each flag of owners holds, for senders of a class."""
+    sets = {flag: reachable(condition(kind, sender_class), facts) for flag, kind in _ONE_OF.items()}
+    return sets | {
+        compiled.EXEMPT: facts[Fact.EXEMPT],
+        compiled.FORWARDING: facts[Fact.FORWARDING],
+        CONTESTED: facts[Fact.CONTESTED],
+    }
+
+
+def relation_sets(facts: Sets[Owners], sender: Sender) -> dict[int, Owners]:
+    """Of whom each flag of relations to a sender holds."""
+    return {flag: facts[relation.to(sender.id)] for relation, flag in _RELATIONS.items()}
 
 
 def _carried(
@@ -112,16 +123,22 @@ def _carried(
         return _Flagged(held.flags, sets, facts)
     flags = held.flags.copy()
     for flag, owners in changes.items():
-        flip(flags, np.frombuffer(owners.to_array(), np.uint32), flag)
+        flip(flags, ordinals_of(owners), flag)
     return _Flagged(flags, sets, facts)
 
 
-def _flip(flags: Flags, owners: Ordinals, flag: int) -> None:
+def ordinals_of(owners: AbstractBitMap) -> Ordinals:
+    """A set's ordinals, ascending."""
+    return np.frombuffer(owners.to_array(), np.uint32)
+
+
+def flip(flags: Flags, owners: Ordinals, flag: int) -> None:
+    """Flips a bit of whole bytes."""
     flags[owners] ^= np.uint8(flag)
 
 
-def _flip_half(flags: Flags, owners: Ordinals, flag: int) -> None:
+def flip_half(flags: Flags, owners: Ordinals, flag: int) -> None:
     """Flips a bit of half a byte; two owners who share a byte are never flipped at once."""
     is_odd = (owners & 1).astype(np.bool_)
     flags[owners[~is_odd] >> 1] ^= np.uint8(flag)
-    flags[owners[is_odd] >> 1] ^= np.uint8(flag << _ODD_SHIFT)
+    flags[owners[is_odd] >> 1] ^= np.uint8(flag << ODD_SHIFT)

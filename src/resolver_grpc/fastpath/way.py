@@ -1,27 +1,30 @@
-"""The fast way through one snapshot's index: its pages and owners as the kernel takes them.
+"""The fast way through one snapshot's index: its pages and owners as the kernel takes them, with what lies over them.
 
-What belongs here: bringing the kernel, the index, the sets of an instant and a sender's compiled policy together.
+What belongs here: bringing the kernel, the index, the changes laid over it, the sets of an instant and a sender's
+compiled policy together.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from operator import is_
 from threading import Lock
 from types import ModuleType
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from resolver_grpc.changes.overlaid_index import OverlaidIndex
 from resolver_grpc.fastpath.folds import Remembered
+from resolver_grpc.fastpath.laid_standing import LEFT_ALONE, LaidStanding
 from resolver_grpc.fastpath.machine import FOLDS, set_up
-from resolver_grpc.fastpath.standing import CONTESTED, MOST_SENDERS, POLICY_FLAGS, REACH, Standing
+from resolver_grpc.fastpath.standing import CONTESTED, MOST_SENDERS, POLICY_FLAGS, REACH, Flags, Standing
 from resolver_grpc.handles import Handles
 from resolver_grpc.index.lmdb_index import LmdbIndex
-from resolver_grpc.index.reader import FactSets
 from resolver_grpc.keys import IndexKeys
 from resolver_grpc.model import Kind, Role, Route, Sender
 from resolver_grpc.policy.compiled import PERSONAL_CONTENT, compile_policy
 
 if TYPE_CHECKING:
-    from resolver_grpc.fastpath._kernel import Batch, Judge, PageSet
+    from resolver_grpc.fastpath._kernel import Batch, Judge, Layer, PageSet
 
 _TABLE: Final = 8
 _PAGES_AT_ONCE: Final = 4096
@@ -59,27 +62,49 @@ class Memory(NamedTuple):
     misses: int
 
 
+class _Judged(NamedTuple):
+    """A judge, and what it looks at."""
+
+    judge: Judge
+    owner_flags: Flags
+    relation_flags: Flags
+    layer: Layer | None
+
+
 class FastWay:
     """What the kernel needs to know of one index; it is of use as long as the index is open.
+
+    Changes may be taken between two slices, by the thread that runs them: a slice is of one state of things, which its
+    judge, asked for right before it, knows.
 
     Args:
         kernel: the compiled module.
         index: the open index.
         keys: makes the index's keys.
         handles: makes the handles of a slice's targets, of what ``Batch.handle_blocks`` lays out.
+        overlaid: the same index with changes laid over it, where there are to be any.
     """
 
-    def __init__(self, kernel: ModuleType, index: LmdbIndex, keys: IndexKeys, handles: Handles) -> None:
+    def __init__(
+        self,
+        kernel: ModuleType,
+        index: LmdbIndex,
+        keys: IndexKeys,
+        handles: Handles,
+        overlaid: OverlaidIndex | None = None,
+    ) -> None:
         self.handles = handles
         self._kernel = kernel
         self._machine = set_up(kernel, keys)
         self._index = index
         raw = self._raw = index.raw
         self._pages: PageSet = kernel.PageSet(raw.pages, raw.owners, raw.postings, raw.checked, raw.shared_streets)
-        self._standing = Standing(self._raw.owners)
+        self._overlaid = overlaid
+        self._standing = LaidStanding(overlaid.overlay) if overlaid else Standing(self._raw.owners)
+        self._layer: Layer | None = None
+        self._looked_at: tuple[int, int] | None = None
         self._lock = Lock()
-        self._facts: FactSets | None = None
-        self._judges: dict[tuple[Sender, bool, Role], Judge] = {}
+        self._judges: dict[tuple[Sender, bool, Role], _Judged] = {}
 
     def memories(self) -> dict[str, Memory]:
         """How well the words of each fold are remembered, by the fold's name."""
@@ -130,22 +155,40 @@ class FastWay:
         Raises:
             SnapshotError: the index is closed, or no snapshot can be judged at that instant.
         """
-        facts = self._index.facts_at(instant)
-        if facts is not self._facts or len(self._judges) >= MOST_SENDERS:
-            self._facts = facts
+        facts: Any = (self._overlaid or self._index).facts_at(instant)
+        flags = self._standing.owner_flags(facts, sender.sender_class), self._standing.relation_flags(facts, sender)
+        looks_at = *flags, self._look_at_layer()
+        if len(self._judges) >= MOST_SENDERS:
             self._judges = {}
         asked = sender, personal_content, role
-        judge = self._judges.get(asked)
-        if judge is None:
+        judged = self._judges.get(asked)
+        if judged is None or not all(map(is_, judged[1:], looks_at)):
             extra = PERSONAL_CONTENT if personal_content else 0
-            judge = self._judges[asked] = self._make_judge(facts, sender, role, extra)
-        return judge
+            judge = self._make_judge(flags, sender, role, extra)
+            judged = self._judges[asked] = _Judged(judge, *looks_at)
+        return judged.judge
 
-    def _make_judge(self, facts: FactSets, sender: Sender, role: Role, extra: int) -> Judge:
+    def _look_at_layer(self) -> Layer | None:
+        """What changes laid over the index, as the kernel sees it; where memory was moved it looks anew."""
+        if self._overlaid is None:
+            return None
+        table, columns = self._overlaid.overlay.table, self._overlaid.overlay.columns
+        if self._looked_at != (columns.room, table.shape):
+            with self._lock:
+                if self._layer is None or self._looked_at is None or self._looked_at[0] != columns.room:
+                    address_numbers = memoryview(columns.address_numbers).cast("I")
+                    self._layer = self._kernel.Layer(
+                        table.parts, table.lists, columns.numbers, address_numbers, self._raw.owners, LEFT_ALONE
+                    )
+                else:
+                    self._layer.look(table.parts, table.lists)
+            self._looked_at = columns.room, table.shape
+        return self._layer
+
+    def _make_judge(self, flags: tuple[Flags, Flags], sender: Sender, role: Role, extra: int) -> Judge:
         policy = _compiled(sender, role)
         judge: Judge = self._kernel.Judge(
-            self._standing.owner_flags(facts, sender.sender_class),
-            self._standing.relation_flags(facts, sender),
+            *flags,
             self._raw.numbers,
             self._raw.address_numbers,
             POLICY_FLAGS,
@@ -158,5 +201,6 @@ class FastWay:
             policy.targets,
             _LEFT,
             extra,
+            self._layer,
         )
         return judge

@@ -81,13 +81,14 @@ class FastBatches:
     def _resolve(self, batch: Batch, sender: Sender, role: Role, instant: int, meter: Meter) -> Steps:
         self.plain.resolver.check_instant(instant)
         meter.admit(sender, batch.count)
-        judge = self.way.judge(sender, instant, personal_content=batch.personal_content, role=role)
         written: list[bytes] = []
         told = Tally()
         done = 0
         while done < batch.count:
             if done:
                 yield
+            # Changes may have been taken since the last slice: a row is decided as of one state of things.
+            judge = self.way.judge(sender, instant, personal_content=batch.personal_content, role=role)
             rows, left = self.way.run(batch, judge, done)
             others: dict[int, bytes] = {}
             for first in range(0, len(left), QUERIES_AT_ONCE):
