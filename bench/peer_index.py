@@ -9,10 +9,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from resolver_grpc.index.reader import FactSets, Index
+    from resolver_grpc.index.reader import Index, Sets
 
 Lookup = Callable[[Sequence[bytes]], Sequence[Sequence[int]]]
 """What ``Index.find`` does."""
@@ -68,7 +68,7 @@ class SwappedIndex:
         self.seconds += time.perf_counter() - started
         return found
 
-    def facts_at(self, instant: int) -> FactSets:
+    def facts_at(self, instant: int) -> Sets[Any]:
         """See ``Index``."""
         return self._index.facts_at(instant)
 

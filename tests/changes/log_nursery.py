@@ -16,7 +16,8 @@ RING = KeyRing(KEY)
 
 def entry(number, content=None):
     keys = tuple(bytes((number % 251,)) * 16 for _ in range(number % 4))
-    return Entry(f"feed-{number}", b"change %d" % number if content is None else content, keys)
+    after = b"after %d" % number if number % 3 else b""
+    return Entry(f"feed-{number}", b"change %d" % number if content is None else content, keys, after)
 
 
 def program(how, when, path, *words):

@@ -13,6 +13,7 @@ from resolver_grpc.build.assemble import assemble, in_order_of_ordinals
 from resolver_grpc.build.entries import Entries
 from resolver_grpc.build.owners import join_owners
 from resolver_grpc.build.sources import Sources
+from resolver_grpc.changes import events
 from resolver_grpc.changes.bearing import effects, refusal
 from resolver_grpc.changes.overlaid_index import OverlaidIndex
 from resolver_grpc.changes.overlay import Overlay
@@ -60,8 +61,8 @@ def resolver_of(index):
 class Register:
     """Owners who lived through events: before the export by the rows alone, after it by rows and overlay alike.
 
-    An event is a name, an owner's number, a time and fields. Another overlay follows what the first one works out,
-    which is in ``laid``.
+    An event is a name, an owner's number, a time and fields. Another overlay follows by what was worked out over the
+    first one, which is in ``laid``.
     """
 
     def __init__(self, *before, roads=()):
@@ -115,9 +116,12 @@ class Register:
         keys = keys_of(state, KEY.index_keys)
         # As of an instant at which something was asked, as it is while a server answers.
         self.followed.facts_at(change.instant)
-        self.laid.append(self.overlay.lay(change, keys))
-        assert self.other.follow(self.laid[-1])
+        self.laid.append((self.overlay.after(change, state, keys), change, keys))
+        follow(self.other, *self.laid[-1])
         self.overlay.take(change, keys)
+        assert [self.overlay.packed(one) for one in range(self.overlay.owners)] == [
+            self.other.packed(one) for one in range(self.other.owners)
+        ]
         if not effects(state, change, others) and name != "number_replaced":
             assert self.overlay.state(number) == self.other.state(number) == without_blanks(state)
         self.instants.add(change.instant)
@@ -141,6 +145,14 @@ class Register:
         """The reason, and the numbers that are reached."""
         (decision,) = resolver_of(index or self.index).resolve([query], sender, parse_time(instant), role=role)
         return decision.reason.name, [target.number for target in decision.targets]
+
+
+def follow(overlay, after, change, keys):
+    """Takes a change by what was worked out, where that is all of it."""
+    touches_others = isinstance(change.event, events.NumberReplaced | events.EmailVerified | events.EmailClaimed)
+    assert overlay.follow(after) != touches_others
+    if touches_others:
+        overlay.take(change, keys)
 
 
 def without_blanks(state):

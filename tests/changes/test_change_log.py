@@ -35,7 +35,7 @@ def contents(path, ring=RING, since=1):
 
 
 def expected(numbers, first=1):
-    return [(first + place, entry(number).content, entry(number).keys) for place, number in enumerate(numbers)]
+    return [(first + place, *entry(number)[1:]) for place, number in enumerate(numbers)]
 
 
 def test_entries_are_read_as_they_were_appended_from_any_sequence_on(path):
@@ -268,3 +268,14 @@ def test_all_that_was_acknowledged_is_there_however_often_it_is_killed(nursery, 
     assert kept[: len(numbers)] == expected(numbers)
     # The last group may have been on the disk when the kill came before LMDB had told the readers of it.
     assert len(kept) - len(numbers) <= 7
+
+
+def test_what_was_worked_out_is_no_part_of_a_change_and_left_out_where_it_is_very_long(path):
+    """Two processes over two snapshots work out two things of one change."""
+    with ChangeLog(path, RING) as log:
+        assert log.append([entry(1), entry(1)._replace(after=b"otherwise")]) == [1, 1]
+        assert log.append([entry(2)._replace(after=bytes(1 << 16)), entry(3)._replace(after=bytes((1 << 16) - 1))]) == [
+            2,
+            3,
+        ]
+    assert [len(read.after) for read in contents(path)] == [len(entry(1).after), 0, (1 << 16) - 1]

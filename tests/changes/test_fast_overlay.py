@@ -10,7 +10,7 @@ import pytest
 from change_messages import ANN, BO, FIRM, IDA, KIM, person
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from overlay_nursery import BASE, EXPORTED, HANDLES, KEY, WINDOW, Register, queries, resolver_of
+from overlay_nursery import BASE, EXPORTED, HANDLES, KEY, WINDOW, Register, follow, queries, resolver_of
 
 from resolver_grpc.changes import key_table, new_columns
 from resolver_grpc.changes.overlaid_index import OverlaidIndex
@@ -55,7 +55,7 @@ class Ways:
 
     def catch_up(self):
         for laid in self.register.laid[self.seen :]:
-            assert self.overlay.follow(laid)
+            follow(self.overlay, *laid)
         self.seen = len(self.register.laid)
 
     def agree(self, instant, numbers=PEOPLE):

@@ -4,12 +4,14 @@ import pytest
 from change_messages import ANN, BO, EVENTS, FIRM, IDA, KIM, OF_FIRMS, change, person
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from overlay_nursery import EXPORTED, KEY, SENDERS, WINDOW, Register, handle, queries, resolver_of, told
+from overlay_nursery import KEY, SENDERS, WINDOW, Register, follow, handle, queries, resolver_of, told
 from rows_model import WITH_RECORD
 
 from blank_rows import road
 from resolver_grpc.changes.overlaid_index import OverlaidIndex
 from resolver_grpc.changes.overlay import Overlay
+from resolver_grpc.changes.owner import apply_change
+from resolver_grpc.changes.owner_keys import keys_of
 from resolver_grpc.changes.reasons import ChangeReason
 from resolver_grpc.model import Kind, QueryRow
 from resolver_grpc.times import parse_time
@@ -441,25 +443,51 @@ def test_over_the_overlay_is_resolved_what_is_over_the_rows_after_the_changes(un
     assert_same(register)
 
 
-def test_what_was_worked_out_over_another_snapshot_or_after_other_changes_is_not_taken():
-    """A process that took other changes, or serves another snapshot, works it out anew."""
+def test_what_was_worked_out_over_another_snapshot_is_not_taken():
+    """Over another one the same change comes to something else; a snapshot without a name is every time another."""
     register = Register(*ANN_AND_BO)
     told = change("address_consent_withdrawn", ANN, "2026-10-23")
-    laid = register.overlay.lay(told)
+    below, state = register.overlay.below, apply_change(register.overlay.state(ANN), told)
+    after = register.overlay.after(told, state, [])
     for base in (b"another snapshot", b""):
-        assert not Overlay(register.overlay.below, KEY.index_keys, WINDOW, base).follow(laid)
-    nameless = Overlay(register.overlay.below, KEY.index_keys, WINDOW)
-    assert not Overlay(register.overlay.below, KEY.index_keys, WINDOW).follow(nameless.lay(told))
-    assert register.take("logged_in", BO, "2026-10-23")
-    assert not register.overlay.follow(laid)
+        other = Overlay(below, KEY.index_keys, WINDOW, base)
+        assert not other.follow(after)
+        assert other.after(told, state, []) != after
+    nameless = Overlay(below, KEY.index_keys, WINDOW)
+    assert nameless.after(told, state, []) == b""
+    assert not nameless.follow(b"")
     assert register.ask(at("12"), LATER) == ("DELIVERABLE", [ANN, BO])
 
 
-def test_to_work_a_change_out_takes_nothing():
+def test_what_was_worked_out_of_a_group_that_nobody_took_yet_is_followed():
+    """Who appends a group judges each change after those before it, and takes none before all are on the disk."""
     register = Register(*ANN_AND_BO)
-    register.overlay.lay(change("subscribed", ANN, "2026-10-23", sender_id="new"))
-    assert_same(register)
-    assert "subscribed/new" not in register.index.facts_at(EXPORTED).names
+    moved = person(full_name="Ann Sø", house_number="16")
+    group = [
+        change("moved", ANN, "2026-10-23", person=moved),
+        change("subscribed", ANN, "2026-10-23", sender_id="new"),
+        change("mailbox_opened", IDA, "2026-10-23"),
+        change("address_consent_given", IDA, "2026-10-23", person=moved),
+        change("subscribed", IDA, "2026-10-23", sender_id="newer"),
+        change("number_replaced", IDA, "2026-10-23", current_number=KIM, person=moved),
+        change("logged_in", KIM, "2026-10-24"),
+        change("moved", BO, "2026-10-23", person=moved),
+    ]
+    states, laid = {}, []
+    for one in group:
+        state = apply_change(states.get(one.number, register.overlay.state(one.number)), one)
+        states |= dict.fromkeys((state.number, *state.old_numbers), state)
+        keys = keys_of(state, KEY.index_keys)
+        laid.append((register.overlay.after(one, state, keys), one, keys))
+    for after, one, keys in laid:
+        follow(register.other, after, one, keys)
+        register.overlay.take(one, keys)
+    assert [register.overlay.packed(one) for one in range(5)] == [register.other.packed(one) for one in range(5)]
+    second, sender = parse_time("2026-10-25"), SENDERS[1]
+    asked = list(queries(NUMBERS, HOUSES, NAMES, EMAILS, sender.id))
+    wanted, found = (resolver_of(one).resolve(asked, sender, second) for one in (register.index, register.followed))
+    assert found == wanted
+    assert register.ask(at("16"), LATER) == ("DELIVERABLE", sorted([ANN, BO, KIM]))
 
 
 def test_what_is_held_of_a_few_who_changed_is_what_is_held_after_looking_at_all():

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from resolver_grpc.changes import events
+from resolver_grpc.changes.after import MOST_KNOWN, NO_HOME
 from resolver_grpc.changes.bearing import effects
 from resolver_grpc.changes.events import Change
-from resolver_grpc.changes.laid import MOST_KNOWN, NO_HOME
 from resolver_grpc.changes.owner import apply_change
 from resolver_grpc.changes.owner_keys import address_key, is_reached
 from resolver_grpc.changes.owner_packing import Owner
@@ -25,6 +25,14 @@ from resolver_grpc.rows.cells import Span, is_cpr
 
 if TYPE_CHECKING:
     from resolver_grpc.changes.overlay import Overlay
+
+
+class LaidOwner(NamedTuple):
+    """What becomes of an owner; see ``After``."""
+
+    home_key: bytes
+    known_keys: int
+    owner: Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +49,8 @@ class Laying:
     keys: IndexKeys
     window: Span
 
-    def lay(self, change: Change, keys: tuple[bytes, ...]) -> list[tuple[bytes, int, Owner]]:
-        """The owners that a change touches, as they are after it, that of the change first; see ``LaidOwner``.
+    def lay(self, change: Change, keys: tuple[bytes, ...]) -> list[LaidOwner]:
+        """The owners that a change touches, as they are after it, that of the change first.
 
         Args:
             change: one that was validated beside the owner's state.
@@ -58,7 +66,23 @@ class Laying:
             touched = laid.get(effect.number) or others[effect.number]
             # An effect takes something away: no keys lead anywhere else for it.
             laid[effect.number] = touched._replace(state=apply_change(touched.state, effect))
-        return [(self._home_key(owner.state), self._known_of(owner.keys), owner) for owner in laid.values()]
+        return [self._with_keys(owner) for owner in laid.values()]
+
+    def after(self, change: Change, state: OwnerState, keys: tuple[bytes, ...]) -> LaidOwner | None:
+        """The owner of a change as it is after it, where the change touches nobody else; None where it may.
+
+        Args:
+            change: one that was validated.
+            state: the owner's state after it.
+            keys: the index keys that lead to the owner from then on.
+        """
+        if isinstance(change.event, events.NumberReplaced | events.EmailVerified | events.EmailClaimed):
+            return None
+        old = (self.find(change.number) or Owner(state)).old
+        # Ordinals are given, and homes numbered, by who takes it.
+        return self._with_keys(
+            Owner(state, old, None, keys, self._number_below(state), self._has_odd_number(old, state))
+        )
 
     def find(self, number: str) -> Owner | None:
         """The owner that a number leads to, as touched before, or as the snapshot has it."""
@@ -120,29 +144,33 @@ class Laying:
 
     def _after(self, owner: Owner, state: OwnerState, keys: tuple[bytes, ...], next_ordinal: int) -> Owner:
         """An owner in its new state, with a new ordinal where keys lead to it of which the snapshot doesn't know."""
-        has_odd_number = (
-            owner.old is None or bool(state.old_numbers) or state.number != self.overlay.below.number(owner.old)
-        )
+        has_odd_number = self._has_odd_number(owner.old, state)
         is_new = owner.new is None and bool(has_odd_number or state.home or state.email_address)
         new = next_ordinal if is_new else owner.new
         address_number = owner.address_number if state.home == owner.state.home else self._address_number(state)
         return Owner(state, owner.old, new, keys if new is not None else (), address_number, has_odd_number)
 
+    def _with_keys(self, owner: Owner) -> LaidOwner:
+        home_key = address_key(owner.state.home, self.keys) or NO_HOME
+        return LaidOwner(home_key, self._known_of(owner.keys), owner)
+
     def _known_of(self, keys: tuple[bytes, ...]) -> int:
         found = self.overlay.below.find(keys[:MOST_KNOWN])
         return sum(1 << place for place, ordinals in enumerate(found) if ordinals)
 
-    def _home_key(self, state: OwnerState) -> bytes:
-        return address_key(state.home, self.keys) or NO_HOME
+    def _has_odd_number(self, old: int | None, state: OwnerState) -> bool:
+        return old is None or bool(state.old_numbers) or state.number != self.overlay.below.number(old)
 
     def _address_number(self, state: OwnerState) -> int:
         """The number of a home: that of the snapshot's residents, or one past all of the snapshot's."""
         key = address_key(state.home, self.keys)
-        if key is None:
-            return 0
-        if state.home and state.home.has_road:
-            residents = self.overlay.below.find([key])[0]
-            if residents:
-                return self.overlay.below.address_number(residents[0])
-        # Without codes the snapshot's number can't be known: another one makes an ADDRESS query ambiguous.
-        return self.overlay.home_number(key)
+        return 0 if key is None else self._number_below(state) or self.overlay.home_number(key)
+
+    def _number_below(self, state: OwnerState) -> int:
+        """The number of the snapshot's residents of a home; 0 where there are none.
+
+        Without codes it can't be known: another one makes an ADDRESS query ambiguous.
+        """
+        key = address_key(state.home, self.keys) if state.home and state.home.has_road else None
+        residents = self.overlay.below.find([key])[0] if key else ()
+        return self.overlay.below.address_number(residents[0]) if residents else 0

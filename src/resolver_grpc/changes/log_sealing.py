@@ -5,9 +5,9 @@ under secrets of the log's own, derived from a master key and the log's id; an e
 that entries from before a rotation stay readable while the key file keeps theirs.
 
 An entry is its key's id (8 bytes), the hash of its change's id (16), four random bytes, then AES-256-GCM of the number
-of index keys (2 bytes), these (16 each) and the content. The nonce is the sequence and the random bytes, for a
-sequence may be written twice: after a commit that failed, or in a file that was restored. Sequence, key id and hash
-are authenticated.
+of index keys (2 bytes), these (16 each), how long what was worked out is (2 bytes), that, and the content. The nonce is
+the sequence and the random bytes, for a sequence may be written twice: after a commit that failed, or in a file that
+was restored. Sequence, key id and hash are authenticated.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ MOST_KEYS: Final = 0xFFFF
 
 _SALT_BYTES: Final = 4
 _COUNT: Final = struct.Struct(">H")
+_MOST_AFTER: Final = 0xFFFF
 _NAMED_BYTES: Final = KEY_ID_BYTES + HASH_BYTES
 
 
@@ -42,19 +43,23 @@ class Entry(NamedTuple):
         change_id: the source's name for it.
         content: the change as bytes.
         keys: the index keys that lead to its owner from then on, 16 bytes each.
+        after: what whoever follows may take instead of working the change out, see ``Overlay.after``; not part of what
+            makes two entries one, and left out where it is very long.
     """
 
     change_id: str
     content: bytes
     keys: tuple[bytes, ...] = ()
+    after: bytes = b""
 
 
 class Read(NamedTuple):
-    """An entry as it is read: its sequence, the change as bytes, and the index keys."""
+    """An entry as it is read: its sequence, the change as bytes, the index keys, and what was worked out."""
 
     sequence: int
     content: bytes
     keys: tuple[bytes, ...]
+    after: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,8 @@ class LogKey:
         """An entry as it stands in the log."""
         named, salt = self.key_id + self.hash_id(entry.change_id), os.urandom(_SALT_BYTES)
         place = SEQUENCE.pack(sequence)
-        plain = _COUNT.pack(len(entry.keys)) + b"".join(entry.keys) + entry.content
+        after = entry.after if len(entry.after) <= _MOST_AFTER else b""
+        plain = b"".join((_COUNT.pack(len(entry.keys)), *entry.keys, _COUNT.pack(len(after)), after, entry.content))
         return named + salt + self.cipher.encrypt(place + salt, plain, place + named)
 
     def open(self, sequence: int, sealed: bytes) -> Read:
@@ -109,7 +115,9 @@ class LogKey:
         (count,) = _COUNT.unpack_from(plain)
         end = _COUNT.size + count * KEY_BYTES
         keys = tuple(plain[at : at + KEY_BYTES] for at in range(_COUNT.size, end, KEY_BYTES))
-        return Read(sequence, plain[end:], keys)
+        (size,) = _COUNT.unpack_from(plain, end)
+        begin = end + _COUNT.size
+        return Read(sequence, plain[begin + size :], keys, plain[begin : begin + size])
 
     def seal_last(self, sequence: int) -> bytes:
         """A sequence with a seal, of ``LAST_BYTES``."""

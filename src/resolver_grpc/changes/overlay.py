@@ -20,9 +20,9 @@ from typing import Final
 import numpy as np
 from pyroaring import BitMap
 
+from resolver_grpc.changes.after import MOST_KNOWN, base_of, pack_after, unpack_after
 from resolver_grpc.changes.events import Change
 from resolver_grpc.changes.key_table import KeyTable
-from resolver_grpc.changes.laid import MOST_KNOWN, Laid, LaidOwner, base_of, pack_laid, unpack_laid
 from resolver_grpc.changes.laying import Laying
 from resolver_grpc.changes.new_columns import NewColumns
 from resolver_grpc.changes.overlay_facts import NumberedSpan, OverlayFacts, Rows
@@ -30,6 +30,7 @@ from resolver_grpc.changes.owner_packing import (
     HAS_EMAIL,
     HAS_HOME,
     HAS_ODD_NUMBER,
+    IS_ANEW,
     NO_ORDINAL,
     FactNames,
     Head,
@@ -38,9 +39,12 @@ from resolver_grpc.changes.owner_packing import (
     head_of,
     keys_in,
     numbers_in,
+    pack_owner,
+    renumbered,
     rows_of,
     spans_in,
     unpack_owner,
+    with_ordinals,
 )
 from resolver_grpc.changes.state import OwnerState
 from resolver_grpc.index.reader import SpannedIndex
@@ -105,35 +109,57 @@ class Overlay:
             change: one that was validated beside ``state``.
             keys: the index keys that lead to its owner from then on, as the log has them.
         """
-        self._follow(unpack_laid(self.lay(change, keys)))
+        for rank, (home_key, known_keys, owner) in enumerate(self._laying.lay(change, tuple(keys))):
+            self._put(pack_owner(owner, self._names), home_key, known_keys, is_first=not rank)
+        self.version += 1
 
-    def lay(self, change: Change, keys: Sequence[bytes] = ()) -> bytes:
-        """Works out what the next change comes to, and takes nothing; see ``take``.
+    def after(self, change: Change, state: OwnerState, keys: Sequence[bytes]) -> bytes:
+        """What ``follow`` takes instead of a change, so that it is worked out once; nothing is taken here.
 
-        Returns:
-            What ``follow`` takes, here and in every other process that took the same changes over the same snapshot.
-        """
-        laid = self._laying.lay(change, tuple(keys))
-        return pack_laid(laid, self._base, self.version, self._names)
-
-    def follow(self, packed: bytes) -> bool:
-        """Takes the next change as ``lay`` worked it out.
+        Args:
+            change: one that was validated.
+            state: its owner's state after it.
+            keys: the index keys that lead to the owner from then on.
 
         Returns:
-            False where that was over another snapshot or after other changes: nothing was taken then.
+            Nothing (``b""``) where the snapshot has no name, or where the change may touch others.
         """
-        read = unpack_laid(packed)
-        if (read.base, read.version) != (self._base, self.version) or not any(read.base):
+        laid = self._laying.after(change, state, tuple(keys)) if any(self._base) else None
+        return pack_after(self._base, *laid) if laid else b""
+
+    def follow(self, after: bytes) -> bool:
+        """Takes the next change as another process worked out its owner's state after it.
+
+        Args:
+            after: what ``after`` gave, over all changes before this one.
+
+        Returns:
+            False where it gave nothing, or over another snapshot: nothing was taken then.
+        """
+        if not after or not after.startswith(self._base) or not any(self._base):
             return False
-        self._follow(read)
+        read = unpack_after(after)
+        packed = self._with_ordinals(read.packed, read.home_key)
+        if read.names:
+            packed = renumbered(packed, [self._names.number(name) for name in read.names])
+        self._put(packed, read.home_key, read.known_keys, is_first=True)
+        self.version += 1
         return True
 
-    def _follow(self, read: Laid) -> None:
-        for name in read.names:
-            self._names.number(name)
-        for rank, owner in enumerate(read.owners):
-            self._put(owner, is_first=not rank)
-        self.version += 1
+    def _with_ordinals(self, packed: bytes, home_key: bytes) -> bytes:
+        """An owner with the ordinals that it has, or gets, and the number of its home."""
+        head = head_of(packed)
+        old, new = NO_ORDINAL, NO_ORDINAL
+        place = self._odd_numbers.get(head.number.rstrip(b"\0").decode()) if self._odd_numbers else None
+        if place is not None:
+            old, new = head_of(self._packed[place])[:2]
+        elif found := self.under(keys_in(packed, head)[0]):
+            former = self.packed(found[-1])
+            old, new = head_of(former)[:2] if former else (found[-1], NO_ORDINAL)
+        if new == NO_ORDINAL and head.traits & IS_ANEW:
+            new = self.owners
+        address_number = head.address_number or (self.home_number(home_key) if any(home_key) else 0)
+        return with_ordinals(packed, old, new, address_number)
 
     def holding(self, name: str) -> BitMap:
         """Of whom of those whom changes touched a fact holds; see ``OverlayFacts``."""
@@ -179,9 +205,8 @@ class Overlay:
         (number,) = self._homes.get(home_key) or (self.below.owners + 1 + self._home_count,)
         return number
 
-    def _put(self, laid: LaidOwner, *, is_first: bool) -> None:
+    def _put(self, packed: bytes, home_key: bytes, known_keys: int, *, is_first: bool) -> None:
         """Keeps an owner, under its numbers, ordinals and keys."""
-        home_key, known_keys, packed = laid
         head = head_of(packed)
         place, former = self._place_of(head)
         self._packed[place] = packed

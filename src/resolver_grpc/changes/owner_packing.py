@@ -30,11 +30,14 @@ HAS_HOME: Final = 1 << 0
 HAS_EMAIL: Final = 1 << 1
 HAS_ODD_NUMBER: Final = 1 << 2
 IS_KEYLESS: Final = 1 << 3
+IS_ANEW: Final = HAS_HOME | HAS_EMAIL | HAS_ODD_NUMBER
+"""Any of these: keys lead to the owner of which the snapshot doesn't know."""
 
 _FACTS: Final = list(Fact)
 SPAN: Final = Struct("<HII")
 _SPAN_TYPE: Final = np.dtype([("fact", "<u2"), ("start", "<u4"), ("end", "<u4")])
 _TOLD: Final = Struct("<HI")
+_NUMBER: Final = Struct("<H")
 
 
 class Head(NamedTuple):
@@ -94,13 +97,6 @@ class FactNames:
     def find(self, name: str) -> int | None:
         """The number of a fact that was met; None of another."""
         return self._numbers.get(name)
-
-    def forget_from(self, count: int) -> list[str]:
-        """Forgets all but so many of the first names; gives those that it forgets."""
-        forgotten, self.names[count:] = self.names[count:], []
-        for name in forgotten:
-            del self._numbers[name]
-        return forgotten
 
 
 class Owner(NamedTuple):
@@ -178,6 +174,29 @@ def unpack_owner(packed: bytes, facts: FactNames, horizon: Span) -> Owner:
     )
 
 
+def with_ordinals(packed: bytes, old: int, new: int, address_number: int) -> bytes:
+    """The packed owner with other ordinals, or ``NO_ORDINAL``, and another address number; keys go with the new one."""
+    head = head_of(packed)._replace(old=old, new=new, address_number=address_number)
+    if new != NO_ORDINAL:
+        return HEAD.pack(*head) + packed[HEAD.size :]
+    begin = _keys_begin(head)
+    rest = packed[begin + head.keys * KEY_BYTES :]
+    return HEAD.pack(*head._replace(keys=0)) + packed[HEAD.size : begin] + rest
+
+
+def renumbered(packed: bytes, numbers: Sequence[int]) -> bytes:
+    """The packed owner with other numbers for the facts that have numbers past ``Fact``'s."""
+    head, written, common = head_of(packed), bytearray(packed), len(_FACTS)
+    shapes = [(SPAN, head.spans), (_TOLD, head.ended + head.stated)]
+    at = HEAD.size
+    for shape, count in shapes:
+        for place in range(at, at := at + count * shape.size, shape.size):
+            (number,) = _NUMBER.unpack_from(written, place)
+            if number >= common:
+                _NUMBER.pack_into(written, place, numbers[number - common])
+    return bytes(written)
+
+
 def head_of(packed: bytes) -> Head:
     """What stands at the beginning of a packed owner."""
     return Head._make(HEAD.unpack_from(packed))
@@ -231,13 +250,17 @@ def forwarding_address_in(packed: bytes, head: Head) -> str:
 
 
 def _rest_in(packed: bytes, head: Head) -> dict[str, Any]:
-    sized = head.spans * SPAN.size + (head.ended + head.stated) * _TOLD.size + head.keys * KEY_BYTES
-    return json.loads(packed[HEAD.size + sized :] or b"{}")  # type: ignore[no-any-return]
+    rest: dict[str, Any] = json.loads(packed[_keys_begin(head) + head.keys * KEY_BYTES :] or b"{}")
+    return rest
+
+
+def _keys_begin(head: Head) -> int:
+    return HEAD.size + head.spans * SPAN.size + (head.ended + head.stated) * _TOLD.size
 
 
 def keys_in(packed: bytes, head: Head) -> tuple[bytes, ...]:
     """A packed owner's keys."""
-    begin = HEAD.size + head.spans * SPAN.size + (head.ended + head.stated) * _TOLD.size
+    begin = _keys_begin(head)
     return tuple(packed[at : at + KEY_BYTES] for at in range(begin, begin + head.keys * KEY_BYTES, KEY_BYTES))
 
 
