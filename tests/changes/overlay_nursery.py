@@ -7,20 +7,19 @@ from functools import cache
 from types import SimpleNamespace
 
 from change_messages import message
-from rows_model import RowsModel
-
 from resolver_grpc.build.assemble import assemble, in_order_of_ordinals
 from resolver_grpc.build.entries import Entries
 from resolver_grpc.build.owners import join_owners
 from resolver_grpc.build.sources import Sources
 from resolver_grpc.changes import events
-from resolver_grpc.changes.bearing import effects, refusal
+from resolver_grpc.changes.bearing import effects
 from resolver_grpc.changes.overlaid_index import OverlaidIndex
 from resolver_grpc.changes.overlay import Overlay
 from resolver_grpc.changes.owner import apply_change
 from resolver_grpc.changes.owner_keys import keys_of
 from resolver_grpc.changes.parsing import parse_change
 from resolver_grpc.changes.reasons import RefusedChangeError
+from resolver_grpc.changes.refusing import refusal
 from resolver_grpc.handles import Handles, NamedOwner
 from resolver_grpc.index.layout import ALWAYS
 from resolver_grpc.index.memory import MemoryIndex
@@ -29,6 +28,7 @@ from resolver_grpc.model import Kind, QueryRow, Role
 from resolver_grpc.resolve import Resolver
 from resolver_grpc.rows.cells import Span
 from resolver_grpc.times import parse_time
+from rows_model import RowsModel
 from small_register import KNOWN_SENDERS
 
 KEY = MasterKey(b"overlay" + bytes(25))

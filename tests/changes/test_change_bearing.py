@@ -1,19 +1,20 @@
 """Contradictory events, one by one: refused, or harmless; and what a change does to other owners."""
 
 import pytest
-from change_messages import ANN, BO, FIRM, IDA, KIM, change, person
-from rows_model import holding
 
+from change_messages import ANN, BO, FIRM, IDA, KIM, change, person
 from resolver_grpc.changes import events
-from resolver_grpc.changes.bearing import effects, refusal
+from resolver_grpc.changes.bearing import effects
 from resolver_grpc.changes.owner import apply_change
 from resolver_grpc.changes.reasons import ChangeReason
+from resolver_grpc.changes.refusing import refusal
 from resolver_grpc.changes.state import state_from_index
 from resolver_grpc.index.layout import FOREVER
 from resolver_grpc.model import Fact
 from resolver_grpc.rows.cells import WHENEVER, Span
 from resolver_grpc.times import parse_time
 from resolver_grpc.v1 import change_pb2 as pb
+from rows_model import holding
 
 
 def after(*told, number=ANN, state=None):

@@ -4,10 +4,10 @@ import random
 
 import lmdb
 import pytest
-from change_messages import ANN, EVENTS, FIRM, IDA, OF_FIRMS, message
 from log_nursery import KEY, RING, entry
 from log_nursery import __file__ as nursery_program
 
+from change_messages import ANN, EVENTS, FIRM, IDA, OF_FIRMS, message
 from needles import Needles
 from nursery import Nursery, mounted_disk, room_left
 from resolver_grpc.changes.log import ChangeLog

@@ -1,16 +1,17 @@
 """What events do to an owner, held against the rows that the tables would have, read by the builder's own readers."""
 
-from change_messages import ANN, BO, EVENTS, FIRM, IDA, KIM, OF_FIRMS, message, person
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from rows_model import WITH_RECORD, RowsModel, day_is_over, facts_at, holding
 
-from resolver_grpc.changes.bearing import effects, refusal
+from change_messages import ANN, BO, EVENTS, FIRM, IDA, KIM, OF_FIRMS, message, person
+from resolver_grpc.changes.bearing import effects
 from resolver_grpc.changes.owner import apply_change
 from resolver_grpc.changes.parsing import parse_change
 from resolver_grpc.changes.reasons import ChangeReason, RefusedChangeError
+from resolver_grpc.changes.refusing import refusal
 from resolver_grpc.changes.state import OwnerState, state_from_index
 from resolver_grpc.v1 import change_pb2 as pb
+from rows_model import WITH_RECORD, RowsModel, day_is_over, facts_at, holding
 
 # Around the night of 25 October, which has 25 hours; midnights, and instants within days.
 TIMES = [f"2026-10-{day}T{clock}" for day in (23, 24, 25, 26) for clock in ("22:00:00Z", "23:00:00Z", "11:00:00Z")]

@@ -1,11 +1,11 @@
 """Messages to changes: what is read, and every bad one refused with its reason and its field's path."""
 
 import pytest
-from change_messages import ANN, EVENTS, EVIDENCE, FIRM, IDA, NOON, change, message, person
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from change_messages import ANN, EVENTS, EVIDENCE, FIRM, IDA, NOON, change, message, person
 from resolver_grpc.changes import events
 from resolver_grpc.changes.parsing import parse_change
 from resolver_grpc.changes.reasons import RefusedChangeError

@@ -7,11 +7,11 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 import pytest
-from change_messages import ANN, BO, FIRM, IDA, KIM, person
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from overlay_nursery import BASE, EXPORTED, HANDLES, KEY, WINDOW, Register, follow, queries, resolver_of
 
+from change_messages import ANN, BO, FIRM, IDA, KIM, person
 from resolver_grpc.changes import key_table, new_columns
 from resolver_grpc.changes.overlaid_index import OverlaidIndex
 from resolver_grpc.changes.overlay import Overlay

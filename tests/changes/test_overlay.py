@@ -1,13 +1,12 @@
 """The overlay: over a snapshot and changes is resolved what is over a snapshot of the rows after the changes."""
 
 import pytest
-from change_messages import ANN, BO, EVENTS, FIRM, IDA, KIM, OF_FIRMS, change, person
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from overlay_nursery import KEY, SENDERS, WINDOW, Register, follow, handle, queries, resolver_of, told
-from rows_model import WITH_RECORD
 
 from blank_rows import road
+from change_messages import ANN, BO, EVENTS, FIRM, IDA, KIM, OF_FIRMS, change, person
 from resolver_grpc.changes.overlaid_index import OverlaidIndex
 from resolver_grpc.changes.overlay import Overlay
 from resolver_grpc.changes.owner import apply_change
@@ -16,6 +15,7 @@ from resolver_grpc.changes.reasons import ChangeReason
 from resolver_grpc.model import Kind, QueryRow
 from resolver_grpc.times import parse_time
 from resolver_grpc.v1 import change_pb2 as pb
+from rows_model import WITH_RECORD
 
 LIS = "0909889012"
 NUMBERS = [ANN, BO, IDA, KIM, LIS, FIRM]

@@ -2,7 +2,7 @@
 
 Source of the rules: domain rules, section 5 ("Who may be reached", "Time") and section 6; what a fact means is
 ``model.Fact``'s. Pure and total: an event that contradicts what is known is taken in the way that reaches fewer, also
-where ``bearing.refusal`` would have refused it.
+where ``refusing.refusal`` would have refused it.
 """
 
 from __future__ import annotations

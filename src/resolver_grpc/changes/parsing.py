@@ -51,7 +51,7 @@ def parse_change(message: pb.Change) -> Change:
     """Reads a change.
 
     Raises:
-        RefusedChangeError: it can't be read; whether it fits its owner is ``owner.refusal``'s to say.
+        RefusedChangeError: it can't be read; whether it fits its owner is ``refusing.refusal``'s to say.
     """
     change_id = _identifier(message.change_id, MAX_CHANGE_ID_BYTES, ChangeReason.INVALID_CHANGE_ID, "change_id")
     with _refusing(ChangeReason.INVALID_NUMBER, "number"):

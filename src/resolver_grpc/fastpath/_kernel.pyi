@@ -65,6 +65,7 @@ class Batch:
     sender_id: bytes
     shipment_id: bytes
     personal_content: bool
+    at_least_sequence: int
     count: int
     def __init__(self, kernel: Kernel, request: bytes, most: int) -> None: ...
     def row(self, number: int) -> bytes: ...

@@ -41,6 +41,7 @@ cdef class Batch:
         sender_id: the sender, as it is written.
         shipment_id: the sender's name for the shipment, as it is written.
         personal_content: what the request says of its letters.
+        at_least_sequence: the change that the request asks for; 0 for none.
         count: how many rows there are.
     """
 
@@ -48,6 +49,7 @@ cdef class Batch:
     cdef readonly bytes sender_id
     cdef readonly bytes shipment_id
     cdef readonly bint personal_content
+    cdef readonly int64_t at_least_sequence
     cdef readonly Py_ssize_t count
     cdef Kernel kernel
     cdef Judge judge
@@ -109,6 +111,11 @@ cdef class Batch:
                     return False
                 self.personal_content = p[0]
                 size = 1
+            elif tag == (5 << 3):
+                self.at_least_sequence = read_size(&p, end, 4)
+                if self.at_least_sequence < 0 or seen & 1 << 5:
+                    return False
+                size = 0
             elif tag == (1 << 3 | LENGTH) or tag == (2 << 3 | LENGTH) or tag == (4 << 3 | LENGTH):
                 size = read_size(&p, end, 4)
                 if size < 0 or size > end - p:

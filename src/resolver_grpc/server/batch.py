@@ -106,7 +106,7 @@ class Batches:
         message = parse_message(ResolveBatchRequest, request)
         sender = self.sender(message.sender_id, may_act_for)
         queries: Sequence[Query] = message.queries
-        self._check_sequence(message.at_least_sequence)
+        self.check_sequence(message.at_least_sequence)
         self.resolver.check_instant(instant)
         meter.admit(sender, len(queries))
         response, told = self.response(), Tally()
@@ -122,7 +122,12 @@ class Batches:
         meter.settle(sender, told.counted)
         return Answer(response.SerializeToString(), sender.id, message.shipment_id, told)
 
-    def _check_sequence(self, asked: int) -> None:
+    def check_sequence(self, asked: int) -> None:
+        """Refuses a request that asks for a later change than there is.
+
+        Raises:
+            SequenceNotReachedError: it does.
+        """
         if asked > self.change_sequence:
             raise SequenceNotReachedError(
                 "the changes have not reached at_least_sequence; check that this server's log gave it",

@@ -45,8 +45,6 @@ class FastBatches:
     def __init__(self, plain: Batches, way: FastWay) -> None:
         self.plain = plain
         self.way = way
-        # What a response says beside its decisions, which it ends with, is the same in all of them.
-        self._ending = plain.response().SerializeToString()
 
     @property
     def as_of(self) -> int | None:
@@ -79,6 +77,7 @@ class FastBatches:
         return (yield from self.plain.steps(request, instant, may_act_for, role, meter))
 
     def _resolve(self, batch: Batch, sender: Sender, role: Role, instant: int, meter: Meter) -> Steps:
+        self.plain.check_sequence(batch.at_least_sequence)
         self.plain.resolver.check_instant(instant)
         meter.admit(sender, batch.count)
         written: list[bytes] = []
@@ -102,7 +101,8 @@ class FastBatches:
             told.add_counted(*batch.counted(_MISSED))
             done += rows
         meter.settle(sender, told.counted)
-        response = b"".join([*written, self._ending])
+        # What a response says beside its decisions, it ends with.
+        response = b"".join([*written, self.plain.response().SerializeToString()])
         return Answer(response, sender.id, batch.shipment_id.decode(), told)
 
     def _plainly(  # noqa: PLR0913, PLR0917 - what the plain way is asked with, and where it counts

@@ -147,7 +147,7 @@ async def _judge(changes: Sequence[Sent], found: Sequence[Outcome | None], overl
     await overlaid.catch_up()
     judged: list[Outcome | Entry] = []
     begun = time.perf_counter()
-    for one in judge_group(changes, found, Draft(overlaid.state, overlaid.keys)):
+    for one in judge_group(changes, found, Draft(overlaid)):
         judged.append(one)
         if time.perf_counter() - begun > _STEP_SECONDS:
             await asyncio.sleep(0)
@@ -160,7 +160,7 @@ def _known(
 ) -> dict[int, Known]:
     """What was written, by sequence, so that it need not be read again."""
     return {
-        sequences[entry.change_id]: Known(sent.read, entry.keys)
+        sequences[entry.change_id]: Known(sent.read, entry.keys, entry.after)
         for sent, entry in zip(changes, judged, strict=True)
         if isinstance(entry, Entry) and isinstance(sent.read, Change)
     }

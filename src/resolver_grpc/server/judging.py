@@ -6,19 +6,19 @@ entry, is ``intake.py``'s.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, TypeAlias
 
-from resolver_grpc.changes.bearing import refusal
 from resolver_grpc.changes.events import Change, Erased
 from resolver_grpc.changes.log_sealing import Entry
 from resolver_grpc.changes.owner import apply_change
 from resolver_grpc.changes.owner_keys import keys_of
 from resolver_grpc.changes.parsing import parse_change
 from resolver_grpc.changes.reasons import ChangeReason, RefusedChangeError
+from resolver_grpc.changes.refusing import refusal
 from resolver_grpc.changes.state import OwnerState
-from resolver_grpc.keys import IndexKeys
+from resolver_grpc.server.overlaid import Overlaid
 from resolver_grpc.v1.change_pb2 import Change as ChangeMessage
 
 MOST_SECONDS_AHEAD: Final = 366 * 86_400
@@ -82,13 +82,11 @@ class Draft:
     """The owners as they are after the changes of a group so far.
 
     Args:
-        state: what is known of the owner that a number leads to, before the group.
-        keys: makes the index keys of the entries.
+        overlaid: the changes before the group.
     """
 
-    def __init__(self, state: Callable[[str], OwnerState | None], keys: IndexKeys) -> None:
-        self._before = state
-        self._keys = keys
+    def __init__(self, overlaid: Overlaid) -> None:
+        self._overlaid = overlaid
         self._states: dict[str, OwnerState] = {}
 
     def judge(self, sent: Sent) -> Entry | Refused:
@@ -102,12 +100,13 @@ class Draft:
             return Refused(reason, _PATHS.get(reason, "number"))
         after = apply_change(before, change)
         self._states |= dict.fromkeys((after.number, *after.old_numbers), after)
-        return Entry(sent.change_id, sent.content, keys_of(after, self._keys))
+        keys = keys_of(after, self._overlaid.keys)
+        return Entry(sent.change_id, sent.content, keys, self._overlaid.after(change, after, keys))
 
     def _state(self, number: str) -> OwnerState | None:
         if number in self._states:
             return self._states[number]
-        found = self._before(number)
+        found = self._overlaid.state(number)
         drafted = self._states.get(found.number) if found else None
         if found and drafted:
             # An old number that nobody had asked for yet.

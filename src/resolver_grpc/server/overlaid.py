@@ -36,10 +36,11 @@ _SECONDS_BETWEEN_LOOKS: Final = 0.02
 
 
 class Known(NamedTuple):
-    """A change that needs not be read from the log any more, and the index keys that lead to its owner after it."""
+    """A change that needs not be read from the log any more; see ``Entry``."""
 
     change: Change
     keys: tuple[bytes, ...]
+    after: bytes
 
 
 class Overlaid:
@@ -64,7 +65,7 @@ class Overlaid:
         contained = snapshot.manifest.change_sequence
         _check_reach(log, contained)
         self._log = log
-        self._overlay = Overlay(snapshot.index, keys, window)
+        self._overlay = Overlay(snapshot.index, keys, window, bytes.fromhex(snapshot.manifest.snapshot_id))
         self._known: dict[int, Known] = {}
         self._fault: str = ""
         # Whoever holds it may bring changes in, and nobody begins a batch meanwhile.
@@ -84,6 +85,10 @@ class Overlaid:
     def state(self, number: str) -> OwnerState | None:
         """What is known of the owner that a number leads to; None of whom nothing is."""
         return self._overlay.state(number)
+
+    def after(self, change: Change, state: OwnerState, keys: Sequence[bytes]) -> bytes:
+        """What whoever follows the log may take instead of a change; see ``Overlay.after``."""
+        return self._overlay.after(change, state, keys)
 
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[None]:
@@ -170,21 +175,22 @@ class Overlaid:
     def _take(self, found: Known | Read) -> None:
         """Lays the next change over the snapshot; after one that can't be nobody knows what holds."""
         try:
-            self._overlay.take(*(found if isinstance(found, Known) else self._parsed(found)))
+            if not self._overlay.follow(found.after):
+                self._overlay.take(*(found[:2] if isinstance(found, Known) else self._parsed(found)))
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be answered after it
             what = f"the change {self.sequence + 1} can't be taken ({type(error).__name__})"
             self._fault = f"{what}; serve the program that took it, or tell its makers"
             raise ChangeLogError(self._fault) from None
         self.sequence += 1
 
-    def _parsed(self, read: Read) -> Known:
+    def _parsed(self, read: Read) -> tuple[Change, tuple[bytes, ...]]:
         change = parse_change(ChangeMessage.FromString(read.content))
         kind = KeyKind.CPR if is_cpr(change.number) else KeyKind.CVR
         if self.keys.key(kind, change.number) in read.keys:
-            return Known(change, read.keys)
+            return change, read.keys
         # Written by a server whose snapshot is under another key of the ring.
         after = apply_change(self._overlay.state(change.number), change)
-        return Known(change, keys_of(after, self.keys))
+        return change, keys_of(after, self.keys)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -39,13 +39,12 @@ class Served:
 
     Attributes:
         snapshot: the open snapshot.
-        batches: answers requests from it alone, the fast way or the plain way.
+        batches: answers requests from it, with the changes over it, the fast way or the plain way.
         valid_from: the instant from which on it answers.
         horizon: the instant from which on it is stale.
         sighting: as what it was seen in its store; None where it stands in none.
         budgets_secret: what budgets hash its keys with once more.
         overlaid: the changes over it; None where no log is kept.
-        changed: answers requests from it with the changes laid over; None where no log is kept.
     """
 
     snapshot: Snapshot
@@ -55,18 +54,11 @@ class Served:
     sighting: Sighting | None = None
     budgets_secret: bytes = field(default=b"", repr=False)
     overlaid: Overlaid | None = None
-    changed: Batches | None = None
 
     @property
     def change_sequence(self) -> int:
         """The sequence of the last change that a batch takes account of that begins now."""
         return self.overlaid.sequence if self.overlaid else self.snapshot.manifest.change_sequence
-
-    @property
-    def answering(self) -> FastBatches | Batches:
-        """What answers the next batch: as long as no change is laid over the snapshot, it alone."""
-        is_changed = self.change_sequence > self.snapshot.manifest.change_sequence
-        return self.changed if self.changed and is_changed else self.batches
 
     def batch(self) -> AbstractAsyncContextManager[None]:
         """Lets a batch be answered as of one change, the last one or a later; see ``Overlaid.batch``."""
@@ -139,20 +131,22 @@ def open_served(  # noqa: PLR0913 - what is served, as of when; the last two hav
             f"--as-of lies before the snapshot's register date {register_date}; replay that day or a later one"
         )
     handles = Handles([one.handles_secret for one in ring] or [key.handles_secret])
-    resolver = Resolver(snapshot.index, key.index_keys, valid_from, handles)
-    plain = Batches(resolver, snapshot.manifest, senders, horizon, as_of)
+    overlaid = _lay_over(snapshot, log, key, Span(valid_from, horizon)) if log else None
+    resolver = Resolver(overlaid.index if overlaid else snapshot.index, key.index_keys, valid_from, handles)
+    plain = Batches(resolver, snapshot.manifest, senders, horizon, as_of, overlaid)
     answering = _answering(plain, snapshot, key, handles)
-    served = Served(snapshot, answering, valid_from, horizon, sighting, key.budgets_secret)
-    if log is None:
-        return served
+    return Served(snapshot, answering, valid_from, horizon, sighting, key.budgets_secret, overlaid)
+
+
+def _lay_over(snapshot: Snapshot, log: ChangeLog, key: MasterKey, window: Span) -> Overlaid:
+    """Lays all that is in a log by now over a snapshot, which is closed where that can't be done."""
     try:
-        overlaid = Overlaid(log, snapshot, key.index_keys, Span(valid_from, horizon))
+        overlaid = Overlaid(log, snapshot, key.index_keys, window)
         overlaid.replay()
     except BaseException:
         snapshot.index.close()
         raise
-    changed = replace(plain, resolver=Resolver(overlaid.index, key.index_keys, valid_from, handles), overlaid=overlaid)
-    return replace(served, overlaid=overlaid, changed=changed)
+    return overlaid
 
 
 def _answering(plain: Batches, snapshot: Snapshot, key: MasterKey, handles: Handles) -> FastBatches | Batches:
@@ -161,7 +155,8 @@ def _answering(plain: Batches, snapshot: Snapshot, key: MasterKey, handles: Hand
     # Without owners there is nobody whom a miss could look at as a hit does.
     if not kernel or not snapshot.index.owners:
         return plain
-    return FastBatches(plain, FastWay(kernel, snapshot.index, key.index_keys, handles))
+    over = plain.overlaid.index if plain.overlaid else None
+    return FastBatches(plain, FastWay(kernel, snapshot.index, key.index_keys, handles, over))
 
 
 class Refusal(NamedTuple):

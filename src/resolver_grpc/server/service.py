@@ -162,7 +162,7 @@ class ResolverService:
         meter = self._budgets.meter(served.budgets_secret) if self._budgets else UNMETERED
         async with served.batch():
             instant = self._clock()
-            steps = served.answering.steps(request, instant, caller.may_act_for, caller.role, meter)
+            steps = served.batches.steps(request, instant, caller.may_act_for, caller.role, meter)
             return await _in_turn(steps, self._metrics), Circumstances.of(served, instant, caller)
 
     async def _refuse(self, error: Exception, context: Context) -> NoReturn:
