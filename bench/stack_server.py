@@ -25,12 +25,13 @@ from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.key_file import read_key_ring
 from resolver_grpc.program import one_line_errors
 from resolver_grpc.server.gate import Gate, recognize_anyone
+from resolver_grpc.server.in_service import InService
 from resolver_grpc.server.log import make_log
 from resolver_grpc.server.metrics import Metrics
 from resolver_grpc.server.opening import wall_clock
 from resolver_grpc.server.options import ALONE, LIMITS
 from resolver_grpc.server.senders import read_senders
-from resolver_grpc.server.served import InService, Served, open_served
+from resolver_grpc.server.served import Served, open_served
 from resolver_grpc.server.service import SERVICE_NAME, ResolverService
 from resolver_grpc.snapshot.store import key_id_of
 from resolver_grpc.times import parse_time

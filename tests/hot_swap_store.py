@@ -18,8 +18,9 @@ from resolver_grpc.key_file import create_key_file
 from resolver_grpc.keys import MasterKey
 from resolver_grpc.model import Kind, QueryRow
 from resolver_grpc.server.app import Server
+from resolver_grpc.server.in_service import InService
 from resolver_grpc.server.reload import Reload, Store
-from resolver_grpc.server.served import InService, open_served
+from resolver_grpc.server.served import open_served
 from resolver_grpc.server.sums import Outcome
 from resolver_grpc.snapshot.changing import moving_current
 from resolver_grpc.snapshot.files import read_manifest

@@ -17,7 +17,8 @@ from resolver_grpc.canonical import CANONICAL_VERSION
 from resolver_grpc.errors import ConfigurationError, SnapshotError
 from resolver_grpc.index.layout import DATABASES, FORMAT_VERSION, INDEX_FILE, PAGES_DATABASE
 from resolver_grpc.keys import MasterKey
-from resolver_grpc.server.served import Refusal, open_served
+from resolver_grpc.server.in_service import Refusal
+from resolver_grpc.server.served import open_served
 from resolver_grpc.snapshot.files import measure_file, read_manifest
 from resolver_grpc.snapshot.generations import CURRENT_FILE, generation_path
 from resolver_grpc.snapshot.manifest import MANIFEST_FILE

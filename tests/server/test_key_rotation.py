@@ -16,10 +16,10 @@ from resolver_grpc.build.snapshot import build_snapshot
 from resolver_grpc.cli import main
 from resolver_grpc.errors import KeyFileError
 from resolver_grpc.key_file import create_key_file, drop_kept_key, read_key_ring, rotate_key_file
+from resolver_grpc.server.in_service import InService
 from resolver_grpc.server.opening import open_plan
 from resolver_grpc.server.plan import Plan
 from resolver_grpc.server.reload import Reload
-from resolver_grpc.server.served import InService
 from resolver_grpc.snapshot.files import read_manifest
 from resolver_grpc.snapshot.placing import place, prune, roll_back
 from resolver_grpc.v1.resolver_service_pb2_grpc import ResolverServiceStub

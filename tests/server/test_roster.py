@@ -15,8 +15,9 @@ from worker_nursery import COMMAND, supervised
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.model import Kind, Reason, Role
 from resolver_grpc.server.batch import finish, for_any_sender
+from resolver_grpc.server.in_service import InService
 from resolver_grpc.server.roster import Roster, RosterWatch
-from resolver_grpc.server.served import InService, open_served
+from resolver_grpc.server.served import open_served
 from resolver_grpc.v1 import resolver_service_pb2 as wire
 from resolver_grpc.v1.query_pb2 import Query
 from resolver_grpc.v1.resolver_service_pb2_grpc import ResolverServiceStub

@@ -25,6 +25,7 @@ from resolver_grpc.server.entrance import ON_THE_LOOPBACK, Entrance, open_entran
 from resolver_grpc.server.following import Following
 from resolver_grpc.server.gate import Gate
 from resolver_grpc.server.health import AUDIT_NAME, BUDGETS_NAME, Kept, watch_health
+from resolver_grpc.server.in_service import InService
 from resolver_grpc.server.intake import Intake
 from resolver_grpc.server.log import make_log
 from resolver_grpc.server.metrics import Metrics
@@ -34,7 +35,7 @@ from resolver_grpc.server.options import ALONE, LIMITS
 from resolver_grpc.server.plan import GRACE_SECONDS, Plan
 from resolver_grpc.server.reload import SECONDS_BETWEEN_LOOKS, Reload, Store
 from resolver_grpc.server.roster import Roster, RosterWatch
-from resolver_grpc.server.served import InService, Served
+from resolver_grpc.server.served import Served
 from resolver_grpc.server.service import SERVICE_NAME, ResolverService
 
 
@@ -108,7 +109,7 @@ class Server:
 
     def _take_changes(self, changes: ChangeLog, clock: Callable[[], int], log: FilteringBoundLogger) -> tuple[str]:
         """Takes changes into a log, and follows it; tells the service's name."""
-        self._following = Following(changes, self._in_service, log, self._metrics.note_change_sequence)
+        self._following = Following(changes, self._in_service, log, self._metrics.changes.note_sequence)
         self._intake = Intake(changes, self._in_service, self._following.note_writing)
         self._taking = ChangeService(self._in_service, changes, self._intake, clock, log, self._metrics, self._audit)
         self._server.add_generic_rpc_handlers((self._taking.handler(),))

@@ -25,10 +25,10 @@ from resolver_grpc.server.batch import parse_message
 from resolver_grpc.server.counting import count_changes
 from resolver_grpc.server.faults import fault_of
 from resolver_grpc.server.gate import admitted_caller
+from resolver_grpc.server.in_service import InService
 from resolver_grpc.server.intake import Intake
 from resolver_grpc.server.judging import Outcome, Refused, Sent, read_sent
 from resolver_grpc.server.metrics import Metrics
-from resolver_grpc.server.served import InService
 from resolver_grpc.server.status import refusal
 from resolver_grpc.server.subjects import erase, read_number, tell_of
 from resolver_grpc.server.watching import watch
@@ -202,7 +202,7 @@ class ChangeService:
             await self._record(outcomes)
         except Exception as error:  # noqa: BLE001 - no exception's text may leave
             await self._refuse(error, context)
-        self._metrics.note_changes(map(_labels, taken.changes, outcomes))
+        self._metrics.changes.note_sent(map(_labels, taken.changes, outcomes))
         return _response(taken.changes, outcomes)
 
     async def _record(self, outcomes: list[Outcome]) -> None:

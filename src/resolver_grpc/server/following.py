@@ -14,7 +14,7 @@ from structlog.typing import FilteringBoundLogger
 
 from resolver_grpc.changes.log import ChangeLog
 from resolver_grpc.errors import ChangeLogError
-from resolver_grpc.server.served import InService
+from resolver_grpc.server.in_service import InService
 
 _SECONDS_BETWEEN_LOOKS: Final = 0.1
 

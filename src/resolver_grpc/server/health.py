@@ -18,7 +18,7 @@ from typing import Protocol
 from grpc_health.v1.health import aio  # type: ignore[attr-defined]  # the stubs lack it
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
-from resolver_grpc.server.served import InService
+from resolver_grpc.server.in_service import InService
 from resolver_grpc.server.service import SERVICE_NAME
 
 SNAPSHOT_NAME = "snapshot"

@@ -6,7 +6,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from resolver_grpc.policy import POLICY_VERSION
 from resolver_grpc.server.batch import MAX_QUERIES, MAX_REQUEST_BYTES, parse_message
-from resolver_grpc.server.served import Refusal, Served
+from resolver_grpc.server.in_service import Refusal
+from resolver_grpc.server.served import Served
 from resolver_grpc.times import parse_time
 from resolver_grpc.v1.resolver_service_pb2 import GetServerInfoRequest, GetServerInfoResponse
 

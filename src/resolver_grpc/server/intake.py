@@ -19,9 +19,9 @@ from resolver_grpc.changes.events import Change
 from resolver_grpc.changes.log import ChangeLog, Group
 from resolver_grpc.changes.log_sealing import Entry
 from resolver_grpc.errors import ChangeIdTakenError, ChangeLogError
+from resolver_grpc.server.in_service import InService
 from resolver_grpc.server.judging import ID_TAKEN, Draft, Outcome, Refused, Sent, judge_group
 from resolver_grpc.server.overlaid import Known, Overlaid
-from resolver_grpc.server.served import InService
 
 MOST_WAITING: Final = 20_000
 """Changes that may wait to be written in a process; who sends more waits before they are read."""

@@ -8,19 +8,20 @@ numbers; where all of it is shown is ``metrics_page.py``'s.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter as Tally
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from resolver_grpc.fastpath.way import Memory
 from resolver_grpc.server import sums
+from resolver_grpc.server.change_metrics import ChangeMetrics
 from resolver_grpc.server.sums import Outcome, Stage, SumsCollector
 
 if TYPE_CHECKING:
     from resolver_grpc.server.budgeting import Budgeting
-    from resolver_grpc.server.served import InService, Served
+    from resolver_grpc.server.in_service import InService
+    from resolver_grpc.server.served import Served
 
 _SECONDS_BETWEEN_LOOKS: Final = 5.0
 
@@ -30,6 +31,9 @@ class Metrics:
 
     Args:
         registry: where its metrics are registered; each name once.
+
+    Attributes:
+        changes: what it counts of changes.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -85,24 +89,7 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livemax",
         )
-        self._changes = Counter(
-            "resolver_changes",
-            "Changes that were sent, by event and by what became of them: TAKEN, or why they were refused.",
-            ["event", "outcome"],
-            registry=registry,
-        )
-        self._change_sequence = Gauge(
-            "resolver_change_sequence",
-            "The sequence of the last change that decisions take account of.",
-            registry=registry,
-            multiprocess_mode="livemin",
-        )
-        self._changes_behind = Gauge(
-            "resolver_changes_behind",
-            "Changes of the log that a process has not laid over its snapshot yet; no batch begins before it has.",
-            registry=registry,
-            multiprocess_mode="livemax",
-        )
+        self.changes = ChangeMetrics(registry)
         self._memories: Mapping[str, Memory] = {}
         self._served: Served | None = None
 
@@ -149,16 +136,6 @@ class Metrics:
     def note_over_budget(self, reason: str) -> None:
         """Counts a call that was refused because a budget was used up, by the error's reason."""
         self._over_budget.labels(reason).inc()
-
-    def note_changes(self, changes: Iterable[tuple[str, str]]) -> None:
-        """Counts changes that were answered, each by the name of its event, and of its outcome."""
-        for labels, count in Tally(changes).items():
-            self._changes.labels(*labels).inc(count)
-
-    def note_change_sequence(self, sequence: int, behind: int) -> None:
-        """Notes up to which change decisions take account of them, and how many lie beyond."""
-        self._change_sequence.set(sequence)
-        self._changes_behind.set(behind)
 
     def look(self, served: Served, instant: int) -> None:
         """Looks at what is in service: its age, and how well the words of queries are remembered."""

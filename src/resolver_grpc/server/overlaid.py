@@ -77,11 +77,6 @@ class Overlaid:
         self.keys = keys
         self.sequence = contained
 
-    @property
-    def is_well(self) -> bool:
-        """Whether it can be answered from: all that is in the log could be laid over the snapshot so far."""
-        return not self._fault
-
     def state(self, number: str) -> OwnerState | None:
         """What is known of the owner that a number leads to; None of whom nothing is."""
         return self._overlay.state(number)

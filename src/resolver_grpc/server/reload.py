@@ -17,7 +17,8 @@ from structlog.typing import FilteringBoundLogger
 
 from resolver_grpc.errors import ChangeLogError, KeyFileError, NotYetValidError, ResolverError, SnapshotError
 from resolver_grpc.server.faults import fault_of
-from resolver_grpc.server.served import InService, Refusal, Served
+from resolver_grpc.server.in_service import InService, Refusal
+from resolver_grpc.server.served import Served
 from resolver_grpc.server.sighting import Sighting, sight
 from resolver_grpc.server.sums import Outcome
 from resolver_grpc.snapshot.files import read_manifest

@@ -17,8 +17,8 @@ from structlog.typing import FilteringBoundLogger
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.model import Sender
 from resolver_grpc.server.faults import fault_of
+from resolver_grpc.server.in_service import InService
 from resolver_grpc.server.senders import read_senders
-from resolver_grpc.server.served import InService
 from resolver_grpc.server.sighting import Mark, mark_of
 
 

@@ -1,19 +1,16 @@
-"""What is served, and who holds it: a snapshot stays open until the last batch that it answers has ended.
+"""What is served: a snapshot with the changes after it, and what answers from them.
 
-What belongs here: opening a snapshot to serve it, and putting another in its place between two batches.
-When that is to be done is ``reload.py``'s.
+What belongs here: opening a snapshot to serve it. Who holds it, and for how long, is ``in_service.py``'s.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
 
 from resolver_grpc.canonical import CANONICAL_VERSION
 from resolver_grpc.changes.log import ChangeLog
@@ -157,106 +154,3 @@ def _answering(plain: Batches, snapshot: Snapshot, key: MasterKey, handles: Hand
         return plain
     over = plain.overlaid.index if plain.overlaid else None
     return FastBatches(plain, FastWay(kernel, snapshot.index, key.index_keys, handles, over))
-
-
-class Refusal(NamedTuple):
-    """A store's live generation that is not served.
-
-    Attributes:
-        generation: its number; 0 where the store names none.
-        reason: one sentence that says why, and what to do.
-    """
-
-    generation: int
-    reason: str
-
-
-class Held:
-    """An open snapshot, and how many batches are being answered from it; used on the event loop alone.
-
-    In a ``with`` block it stays open while a batch is answered from it, however often that one lets others go first.
-    """
-
-    def __init__(self, served: Served) -> None:
-        self.served = served
-        self._batches = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-
-    def __enter__(self) -> Served:
-        """Begins a batch."""
-        self._batches += 1
-        self._idle.clear()
-        return self.served
-
-    def __exit__(self, *_raised: object) -> None:
-        """Ends one."""
-        self._batches -= 1
-        if not self._batches:
-            self._idle.set()
-
-    async def close(self) -> None:
-        """Waits for the batches under way, then closes; asks for no batch to begin any more."""
-        await self._idle.wait()
-        # Unmapping a large file takes its time, which those who are served by the next one need not wait.
-        await asyncio.to_thread(self.served.snapshot.index.close)
-
-
-class InService:
-    """The snapshot in service, and the live generation that was refused, if any; used on the event loop alone.
-
-    Args:
-        served: what is served first.
-
-    Attributes:
-        changed: set whenever another snapshot is served, a refusal comes or goes, or the audit fails or works again.
-    """
-
-    def __init__(self, served: Served) -> None:
-        self._held = Held(served)
-        self._refusal: Refusal | None = None
-        self._senders_refusal = ""
-        self.changed = asyncio.Event()
-
-    @property
-    def served(self) -> Served:
-        """What the next batch is answered from."""
-        return self._held.served
-
-    @property
-    def refusal(self) -> Refusal | None:
-        """Why the store's live generation is not the one that is served; None where it is."""
-        return self._refusal
-
-    @refusal.setter
-    def refusal(self, refusal: Refusal | None) -> None:
-        self._refusal = refusal
-        self.changed.set()
-
-    @property
-    def senders_refusal(self) -> str:
-        """Why the senders' file, as it stands, is not taken up; empty where it is."""
-        return self._senders_refusal
-
-    @senders_refusal.setter
-    def senders_refusal(self, reason: str) -> None:
-        self._senders_refusal = reason
-        self.changed.set()
-
-    def batch(self) -> AbstractContextManager[Served]:
-        """Holds what is served now, so that the whole of a batch is answered from it."""
-        return self._held
-
-    def swap(self, served: Served) -> Held:
-        """Serves another snapshot from the next batch on.
-
-        Returns:
-            The former one, which the caller closes.
-        """
-        former, self._held = self._held, Held(served)
-        self.refusal = None
-        return former
-
-    async def close(self) -> None:
-        """Closes what is served, after its last batch."""
-        await self._held.close()

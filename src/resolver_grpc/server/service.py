@@ -19,10 +19,11 @@ from resolver_grpc.server.auditing import Auditing, Circumstances
 from resolver_grpc.server.budgeting import Budgeting
 from resolver_grpc.server.faults import fault_of
 from resolver_grpc.server.gate import admitted_caller
+from resolver_grpc.server.in_service import InService
 from resolver_grpc.server.info import answer_server_info
 from resolver_grpc.server.metering import UNMETERED
 from resolver_grpc.server.metrics import Metrics
-from resolver_grpc.server.served import InService, Served
+from resolver_grpc.server.served import Served
 from resolver_grpc.server.status import refusal
 from resolver_grpc.server.sums import Stage
 from resolver_grpc.v1.resolver_service_pb2 import DESCRIPTOR

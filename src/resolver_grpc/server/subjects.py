@@ -18,10 +18,10 @@ from resolver_grpc.errors import ChangeIdTakenError, InvalidNumberError, Malform
 from resolver_grpc.index.layout import ALWAYS
 from resolver_grpc.model import Fact
 from resolver_grpc.rows.cells import parse_owner_number
+from resolver_grpc.server.in_service import InService
 from resolver_grpc.server.intake import Intake
 from resolver_grpc.server.judging import Refused, read_sent
 from resolver_grpc.server.owner_report import report_owner
-from resolver_grpc.server.served import InService
 from resolver_grpc.v1.change_pb2 import Change, Erased
 from resolver_grpc.v1.change_service_pb2 import (
     EraseOwnerRequest,
