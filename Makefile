@@ -17,7 +17,7 @@ RUN := $(BIN)/python
 help: ## List what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-$(VENV)/installed: requirements.lock pyproject.toml setup.py src/resolver_grpc/_bulk_keys.pyx src/resolver_grpc/_budgets.pyx $(wildcard src/resolver_grpc/fastpath/*.pyx src/resolver_grpc/fastpath/*.pxi) src/resolver_grpc/blake2b.h
+$(VENV)/installed: requirements.lock pyproject.toml setup.py src/resolver_grpc/_bulk_keys.pyx src/resolver_grpc/_budgets.pyx src/resolver_grpc/_key_places.pyx $(wildcard src/resolver_grpc/fastpath/*.pyx src/resolver_grpc/fastpath/*.pxi) src/resolver_grpc/blake2b.h
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; name one with make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
@@ -48,7 +48,7 @@ test-kernels: install ## Run the tests of the compiled modules under AddressSani
 	cd build/sanitized && CFLAGS="-fsanitize=address -fno-omit-frame-pointer -g" \
 	  $(abspath $(BIN))/python setup.py --quiet build_ext --inplace
 	LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
-	  PYTHONPATH=build/sanitized/src $(BIN)/python -m pytest -n auto --timeout 600 tests/fastpath tests/budgets tests/test_bulk_keys.py
+	  PYTHONPATH=build/sanitized/src $(BIN)/python -m pytest -n auto --timeout 600 tests/fastpath tests/budgets tests/changes tests/test_bulk_keys.py
 
 fuzz: install ## Fuzz each target of tests/fuzz for FUZZ_SECONDS, and note it in bench/results/fuzz.md
 	@$(RUN) -c 'import atheris' 2> /dev/null || \

@@ -20,6 +20,7 @@ setup(
     ext_modules=[
         kernel("resolver_grpc._bulk_keys", "src/resolver_grpc/_bulk_keys.pyx"),
         kernel("resolver_grpc._budgets", "src/resolver_grpc/_budgets.pyx"),
+        kernel("resolver_grpc._key_places", "src/resolver_grpc/_key_places.pyx"),
         kernel(
             "resolver_grpc.fastpath._kernel",
             "src/resolver_grpc/fastpath/_kernel.pyx",

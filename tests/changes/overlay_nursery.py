@@ -149,9 +149,9 @@ class Register:
 
 def follow(overlay, after, change, keys):
     """Takes a change by what was worked out, where that is all of it."""
-    touches_others = isinstance(change.event, events.NumberReplaced | events.EmailVerified | events.EmailClaimed)
-    assert overlay.follow(after) != touches_others
-    if touches_others:
+    assert after or isinstance(change.event, events.NumberReplaced | events.EmailVerified | events.EmailClaimed)
+    assert overlay.follow(after) == bool(after)
+    if not after:
         overlay.take(change, keys)
 
 

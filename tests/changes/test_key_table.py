@@ -1,8 +1,12 @@
 """The table of keys beside a dictionary."""
 
-from hypothesis import given, settings
+from importlib.util import find_spec
+
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from resolver_grpc.changes import key_table
 from resolver_grpc.changes.key_table import LIST_BIT, PARTS, PLACE_BYTES, KeyTable
 
 # Of two parts, and of few places in them, so that keys meet; one is what an empty place looks like.
@@ -15,7 +19,20 @@ keys = st.builds(
 ordinals = st.lists(st.integers(0, LIST_BIT - 1), max_size=5, unique=True).map(sorted)
 
 
-@settings(max_examples=100)
+WAYS = {"compiled": (key_table.place_of, key_table.regrown)} if find_spec("resolver_grpc._key_places") else {}
+WAYS["plain"] = key_table.place_plainly, key_table.regrown_plainly
+
+
+@pytest.fixture(params=WAYS.values(), ids=WAYS)
+def _way(request, monkeypatch):
+    place_of, regrown = request.param
+    monkeypatch.setattr(key_table, "place_of", place_of)
+    monkeypatch.setattr(key_table, "regrown", regrown)
+    monkeypatch.setattr(key_table, "_FEWEST", 2)
+
+
+@pytest.mark.usefixtures("_way")
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(keys, ordinals), max_size=60))
 def test_it_is_a_dictionary_of_keys(told):
     table, wanted = KeyTable(), {}
@@ -27,6 +44,7 @@ def test_it_is_a_dictionary_of_keys(told):
     assert table.get(b"\0" * 15 + b"\1") is None
 
 
+@pytest.mark.usefixtures("_way")
 def test_it_grows_part_by_part_and_what_gave_way_stays_as_it_was():
     table = KeyTable()
     part, lists = table.parts[7], table.lists
@@ -50,3 +68,15 @@ def test_a_list_that_changes_over_and_over_takes_no_more_room():
         table.put(key, range(count))
         assert table.get(key) == tuple(range(count))
     assert table.shape == 0
+
+
+@pytest.mark.skipif("compiled" not in WAYS, reason="this installation has no compiled modules")
+def test_the_compiled_functions_read_nothing_outside():
+    place_of, regrown = WAYS["compiled"]
+    full = bytearray(bytes(PLACE_BYTES) * 2)
+    for part, key in ((full, b"\1" * 16), (full[:-1], bytes(16)), (bytearray(), bytes(16)), (full, bytes(15))):
+        with pytest.raises(ValueError, match="no such key, and no room for it"):
+            place_of(part, key)
+    assert place_of(full, bytes(16)) == 0
+    with pytest.raises(ValueError, match="no room for all keys"):
+        regrown(bytearray(bytes(16) + bytes(4) + b"\1" * 20), 1)

@@ -6,7 +6,7 @@ one ordinal, or with the top bit set where a list of several lies, or nobody.
 The keys lie in 256 parts, by their first byte: open addressing, three fifths full at most, from the place that the next
 bytes name: keys are uniform, so these scale to the number of places. A part that is full gives way to one half as large
 again, so that no single key waits for all. What a part or the lists gave way to stays as it was for whoever holds it;
-otherwise memory is changed in place.
+otherwise memory is changed in place. Places are looked for in ``_key_places.pyx``, where that could be compiled.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class KeyTable:
     def get(self, key: bytes) -> tuple[int, ...] | None:
         """The ordinals under a key, ascending; None of a key that the table doesn't know."""
         part = self.parts[key[0]]
-        slot = _slot_at(part, _place_of(part, key))
+        slot = _slot_at(part, place_of(part, key))
         return None if slot == _EMPTY else self._ordinals_of(slot)
 
     def put(self, key: bytes, ordinals: Sequence[int]) -> None:
@@ -61,7 +61,7 @@ class KeyTable:
     def alter(self, key: bytes, change: Callable[[tuple[int, ...] | None], Sequence[int]]) -> None:
         """Lets those ordinals stand under a key that a function makes of what ``get`` gives."""
         part = self._with_room(key[0])
-        place = _place_of(part, key)
+        place = place_of(part, key)
         former = _slot_at(part, place)
         if former == _EMPTY:
             ordinals = change(None)
@@ -109,18 +109,12 @@ class KeyTable:
         places = len(part) // PLACE_BYTES
         if self._counts[number] < places * 3 // 5:
             return part
-        larger = bytearray(b"\xff" * (places * 3 // 2 * PLACE_BYTES))
-        for place in range(0, len(part), PLACE_BYTES):
-            if _slot_at(part, place) != _EMPTY:
-                held = part[place : place + PLACE_BYTES]
-                free = _place_of(larger, held[:KEY_BYTES])
-                larger[free : free + PLACE_BYTES] = held
-        self.parts[number] = larger
+        self.parts[number] = larger = regrown(part, places * 3 // 2)
         self.shape += 1
         return larger
 
 
-def _place_of(part: bytearray, key: bytes | bytearray) -> int:
+def place_plainly(part: bytearray, key: bytes) -> int:
     """Where a key lies, or would lie."""
     size = len(part)
     place = (int.from_bytes(key[4:8], "little") * (size // PLACE_BYTES) >> 32) * PLACE_BYTES
@@ -131,5 +125,22 @@ def _place_of(part: bytearray, key: bytes | bytearray) -> int:
         place = (place + PLACE_BYTES) % size
 
 
+def regrown_plainly(part: bytearray, places: int) -> bytearray:
+    """The same keys in so many places."""
+    larger = bytearray(b"\xff" * (places * PLACE_BYTES))
+    for place in range(0, len(part), PLACE_BYTES):
+        if _slot_at(part, place) != _EMPTY:
+            held = bytes(part[place : place + PLACE_BYTES])
+            free = place_plainly(larger, held[:KEY_BYTES])
+            larger[free : free + PLACE_BYTES] = held
+    return larger
+
+
 def _slot_at(part: bytearray, place: int) -> int:
     return int.from_bytes(part[place + KEY_BYTES : place + PLACE_BYTES], "little")
+
+
+try:
+    from resolver_grpc._key_places import place_of, regrown
+except ImportError:  # the package was installed without a C compiler
+    place_of, regrown = place_plainly, regrown_plainly

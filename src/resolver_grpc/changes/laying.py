@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from resolver_grpc.changes import events
 from resolver_grpc.changes.after import MOST_KNOWN, NO_HOME
@@ -25,6 +25,10 @@ from resolver_grpc.rows.cells import Span, is_cpr
 
 if TYPE_CHECKING:
     from resolver_grpc.changes.overlay import Overlay
+
+
+_ANYBODY: Final = ""
+"""Stands for the number of another owner, whoever that may be."""
 
 
 class LaidOwner(NamedTuple):
@@ -76,7 +80,7 @@ class Laying:
             state: the owner's state after it.
             keys: the index keys that lead to the owner from then on.
         """
-        if isinstance(change.event, events.NumberReplaced | events.EmailVerified | events.EmailClaimed):
+        if effects(state, change, [_ANYBODY]):
             return None
         old = (self.find(change.number) or Owner(state)).old
         # Ordinals are given, and homes numbered, by who takes it.

@@ -146,16 +146,23 @@ class Overlay:
         self.version += 1
         return True
 
+    def _ordinals_of(self, head: Head, packed: bytes) -> tuple[int, int]:
+        """The ordinals that an owner has so far, or ``NO_ORDINAL``."""
+        place = None
+        ordinal = head.old
+        if head.traits & HAS_ODD_NUMBER:
+            # Who worked it out may not have taken all that came before; its number leads to it.
+            place = self._odd_numbers.get(head.number.rstrip(b"\0").decode())
+            ordinal = (*self.under(keys_in(packed, head)[0]), NO_ORDINAL)[0] if place is None else NO_ORDINAL
+        former = self._packed[place] if place is not None else None
+        if ordinal != NO_ORDINAL:
+            former = self.packed(ordinal)
+        return head_of(former)[:2] if former else (ordinal, NO_ORDINAL)
+
     def _with_ordinals(self, packed: bytes, home_key: bytes) -> bytes:
         """An owner with the ordinals that it has, or gets, and the number of its home."""
         head = head_of(packed)
-        old, new = NO_ORDINAL, NO_ORDINAL
-        place = self._odd_numbers.get(head.number.rstrip(b"\0").decode()) if self._odd_numbers else None
-        if place is not None:
-            old, new = head_of(self._packed[place])[:2]
-        elif found := self.under(keys_in(packed, head)[0]):
-            former = self.packed(found[-1])
-            old, new = head_of(former)[:2] if former else (found[-1], NO_ORDINAL)
+        old, new = self._ordinals_of(head, packed)
         if new == NO_ORDINAL and head.traits & IS_ANEW:
             new = self.owners
         address_number = head.address_number or (self.home_number(home_key) if any(home_key) else 0)
