@@ -79,7 +79,8 @@ class Overlay:
 
     def __init__(self, below: SpannedIndex, keys: IndexKeys, window: Span, base: bytes = b"") -> None:
         self.below = below
-        self.owners = below.owners
+        # Past it lie the ordinals that changes bring.
+        self.owners = self._past = below.owners
         self.version = 0
         self.facts = OverlayFacts(self._spans_at, self._all_spans)
         self.table = KeyTable()
@@ -180,8 +181,8 @@ class Overlay:
 
     def packed(self, ordinal: int) -> bytes | None:
         """An owner as packed whom changes touched; None of another."""
-        if ordinal >= self.below.owners:
-            return self._packed[self._new_places[ordinal - self.below.owners]]
+        if ordinal >= self._past:
+            return self._packed[self._new_places[ordinal - self._past]]
         place = self._places[ordinal]
         return self._packed[place - 1] if place else None
 
@@ -209,7 +210,7 @@ class Overlay:
 
     def home_number(self, home_key: bytes) -> int:
         """The number of a home of which the snapshot has none."""
-        (number,) = self._homes.get(home_key) or (self.below.owners + 1 + self._home_count,)
+        (number,) = self._homes.get(home_key) or (self._past + 1 + self._home_count,)
         return number
 
     def _put(self, packed: bytes, home_key: bytes, known_keys: int, *, is_first: bool) -> None:
@@ -218,7 +219,7 @@ class Overlay:
         place, former = self._place_of(head)
         self._packed[place] = packed
         former_head = head_of(former) if former else None
-        if head.address_number > self.below.owners and not self._homes.get(home_key):
+        if head.address_number > self._past and not self._homes.get(home_key):
             self._homes.put(home_key, (head.address_number,))
             self._home_count += 1
         if head.traits & HAS_ODD_NUMBER:
@@ -232,7 +233,7 @@ class Overlay:
             if not former_head or former is None or email_in(former, former_head) != address:
                 self._claimants[address] = (*self._claimants.get(address, ()), place)
         if head.new != NO_ORDINAL:
-            self.columns.put(head.new - self.below.owners, head.number, head.address_number)
+            self.columns.put(head.new - self._past, head.number, head.address_number)
             formers = keys_in(former, former_head) if former and former_head else ()
             self._lead(head, keys_in(packed, head), formers, known_keys)
         self._put_facts(head, packed, former_head, former)
@@ -242,7 +243,7 @@ class Overlay:
         if head.old != NO_ORDINAL and self._places[head.old]:
             place = self._places[head.old] - 1
         elif NO_ORDINAL != head.new < self.owners:
-            place = self._new_places[head.new - self.below.owners]
+            place = self._new_places[head.new - self._past]
         else:
             place = len(self._packed)
             self._packed.append(b"")
@@ -271,8 +272,8 @@ class Overlay:
                 below = self.below.find([key])[0] if is_below else ()
                 self.table.alter(key, partial(_led, head, below))
         for key in set(former) - set(keys):
-            over = [one for one in self.table.get(key) or () if one >= self.below.owners and one != head.new]
-            stood = {head_of(self._packed[self._new_places[one - self.below.owners]]).old for one in over}
+            over = [one for one in self.table.get(key) or () if one >= self._past and one != head.new]
+            stood = {head_of(self._packed[self._new_places[one - self._past]]).old for one in over}
             self.table.put(key, [*(one for one in self.below.find([key])[0] if one not in stood), *over])
 
     def _spans_at(self, ordinal: int) -> Iterable[NumberedSpan]:
@@ -280,7 +281,7 @@ class Overlay:
         assert packed is not None
         head = head_of(packed)
         spans = list(spans_in(packed, head))
-        return spans if ordinal >= self.below.owners else _left_behind(head, spans)
+        return spans if ordinal >= self._past else _left_behind(head, spans)
 
     def _all_spans(self) -> Rows:
         return rows_of(self._packed, left_behind={HAS_HOME: _RESIDENT, HAS_EMAIL: _CLAIM})

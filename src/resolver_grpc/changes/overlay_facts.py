@@ -81,6 +81,9 @@ class OverlayFacts:
     def put(self, ordinal: int, spans: Iterable[NumberedSpan], former: Iterable[NumberedSpan] = ()) -> None:
         """Lays an ordinal's spans down, in the place of those it had."""
         self.touched.add(ordinal)
+        if self._known_until == ALWAYS:
+            # Nobody asked yet, as while a server starts: all will be looked at at once.
+            return
         for fact in {fact for fact, _, _ in former}:
             self._holding(fact).discard(ordinal)
         for fact, start, end in spans:
