@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 from pyroaring import BitMap
 
-from resolver_grpc.changes.after import MOST_KNOWN, base_of, pack_after, unpack_after
+from resolver_grpc.changes.after import MOST_KNOWN, NO_HOME, base_of, pack_after, unpack_after
 from resolver_grpc.changes.events import Change
 from resolver_grpc.changes.key_table import KeyTable
 from resolver_grpc.changes.laying import Laying
@@ -86,7 +86,7 @@ class Overlay:
         self.table = KeyTable()
         self.columns = NewColumns()
         self.renumbered = BitMap()
-        self._base = base_of(base)
+        self._base, self._is_named = base_of(base), bool(base)
         self._names = FactNames()
         self._packed: list[bytes] = []
         self._places = np.zeros(below.owners, np.uint32).data
@@ -125,7 +125,7 @@ class Overlay:
         Returns:
             Nothing (``b""``) where the snapshot has no name, or where the change may touch others.
         """
-        laid = self._laying.after(change, state, tuple(keys)) if any(self._base) else None
+        laid = self._laying.after(change, state, tuple(keys)) if self._is_named else None
         return pack_after(self._base, *laid) if laid else b""
 
     def follow(self, after: bytes) -> bool:
@@ -137,7 +137,7 @@ class Overlay:
         Returns:
             False where it gave nothing, or over another snapshot: nothing was taken then.
         """
-        if not after or not after.startswith(self._base) or not any(self._base):
+        if not self._is_named or not after.startswith(self._base):
             return False
         read = unpack_after(after)
         packed = self._with_ordinals(read.packed, read.home_key)
@@ -149,15 +149,14 @@ class Overlay:
 
     def _ordinals_of(self, head: Head, packed: bytes) -> tuple[int, int]:
         """The ordinals that an owner has so far, or ``NO_ORDINAL``."""
-        place = None
         ordinal = head.old
         if head.traits & HAS_ODD_NUMBER:
-            # Who worked it out may not have taken all that came before; its number leads to it.
+            # Who worked it out may not have taken all that came before: its number leads to it.
             place = self._odd_numbers.get(head.number.rstrip(b"\0").decode())
-            ordinal = (*self.under(keys_in(packed, head)[0]), NO_ORDINAL)[0] if place is None else NO_ORDINAL
-        former = self._packed[place] if place is not None else None
-        if ordinal != NO_ORDINAL:
-            former = self.packed(ordinal)
+            if place is not None:
+                return head_of(self._packed[place])[:2]
+            ordinal = (NO_ORDINAL, *self.under(keys_in(packed, head)[0]))[-1]
+        former = self.packed(ordinal) if ordinal != NO_ORDINAL else None
         return head_of(former)[:2] if former else (ordinal, NO_ORDINAL)
 
     def _with_ordinals(self, packed: bytes, home_key: bytes) -> bytes:
@@ -166,7 +165,7 @@ class Overlay:
         old, new = self._ordinals_of(head, packed)
         if new == NO_ORDINAL and head.traits & IS_ANEW:
             new = self.owners
-        address_number = head.address_number or (self.home_number(home_key) if any(home_key) else 0)
+        address_number = head.address_number or (self.home_number(home_key) if home_key != NO_HOME else 0)
         return with_ordinals(packed, old, new, address_number)
 
     def holding(self, name: str) -> BitMap:
