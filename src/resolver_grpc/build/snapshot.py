@@ -17,18 +17,17 @@ from resolver_grpc.build.rejects import Rejects
 from resolver_grpc.build.report import Progress, Stages, count_content, report_of_keys
 from resolver_grpc.build.schema import MAILBOXES, PERSONS, RELATIONS, ROADS
 from resolver_grpc.build.tables import OpenTable, open_table
+from resolver_grpc.build.writing import publish_content
 from resolver_grpc.canonical import CANONICAL_VERSION
 from resolver_grpc.index.content import Content, content_digest
-from resolver_grpc.index.layout import FORMAT_VERSION, INDEX_FILE
+from resolver_grpc.index.layout import FORMAT_VERSION
 from resolver_grpc.index.pairs import SpilledPairs
 from resolver_grpc.index.threads import in_threads
-from resolver_grpc.index.writer import write_index
 from resolver_grpc.keys import MasterKey
 from resolver_grpc.rows.cells import Span
-from resolver_grpc.snapshot.files import measure_file
 from resolver_grpc.snapshot.identity import identity_context
-from resolver_grpc.snapshot.manifest import MANIFEST_FILE, Manifest, Source, encode_manifest
-from resolver_grpc.snapshot.publish import check_target, publish
+from resolver_grpc.snapshot.manifest import Manifest, Source
+from resolver_grpc.snapshot.publish import check_target
 from resolver_grpc.times import format_instant, register_window
 
 
@@ -98,7 +97,7 @@ def build_snapshot(inputs: Inputs, target: Path, key: MasterKey, build_instant: 
     stages = Stages(progress)
     with without_cycles(), SpilledPairs(target.absolute().parent) as pairs:
         draft = draft_in_bulk(inputs, key, build_instant, pairs, stages)
-        manifest, is_new = _publish(target, draft, key.columns_secret, stages)
+        manifest, is_new = publish_content(target, draft.content, draft.manifest, key.columns_secret, stages)
     return Built(manifest, draft.rejects, is_new)
 
 
@@ -198,22 +197,3 @@ def _number_as_in_file(rejects: Rejects, tables: list[OpenTable]) -> None:
     """Names rejected rows by the numbers that they have in their files."""
     by_name = {table.table.name: table.edits for table in tables}
     rejects.rows = [replace(one, row=by_name[one.table].row_number(one.row)) for one in rejects.rows]
-
-
-def _publish(target: Path, draft: Draft, columns_secret: bytes, stages: Stages) -> tuple[Manifest, bool]:
-    manifest = draft.manifest
-
-    def write(directory: Path) -> None:
-        nonlocal manifest
-        index_file = directory / INDEX_FILE
-        snapshot_id = bytes.fromhex(manifest.snapshot_id)
-        with stages(draft.content.pairs.counts.pairs, "writing the index") as advance:
-            sizes = write_index(index_file, draft.content, columns_secret, snapshot_id, advance)
-        with stages(0, "measuring the index"):
-            size, digest = measure_file(index_file)
-        report = {**manifest.report, "bytes": sizes, "seconds": stages.rounded()}
-        manifest = replace(manifest, file_size=size, file_digest=digest, report=report)
-        (directory / MANIFEST_FILE).write_bytes(encode_manifest(manifest))
-
-    is_new = publish(target, write)
-    return manifest, is_new
