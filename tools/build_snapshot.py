@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from resolver_grpc.build.erased import ErasedNumbers, read_erased
 from resolver_grpc.build.snapshot import Built, Inputs, build_snapshot
 from resolver_grpc.changes.reading import reading_log
 from resolver_grpc.errors import ConfigurationError
@@ -39,6 +40,10 @@ _FILE = click.Path(path_type=Path)
     help="With more rejected rows than these the build fails and publishes nothing.",
 )
 @click.option("--changes", "log_file", type=_FILE, help="The log of changes: those later than a table are folded in.")
+@click.option("--erased", "erased_file", type=_FILE, help="The list of erased numbers, who are left out.")
+@click.option(
+    "--forget-erased", is_flag=True, help="Drop from that list, once published, whom no table carries any more."
+)
 @one_line_errors()
 def main(
     persons: Path,
@@ -50,6 +55,9 @@ def main(
     rejects_file: Path | None,
     max_rejects: int,
     log_file: Path | None,
+    erased_file: Path | None,
+    *,
+    forget_erased: bool,
 ) -> None:
     """Builds a snapshot: the index that the server answers from, and its manifest.
 
@@ -60,6 +68,9 @@ def main(
     With --changes the snapshot holds all changes that were acknowledged when the build began. Each table states the
     sequence of the last change that it holds; of the log only later ones are laid over it. The server may go on.
 
+    With --erased whoever is on the list is left out, with all numbers that the tables link with theirs; changes about
+    them are passed over. The list is erase_owners.py's.
+
     \b
     Examples:
       tools/build_snapshot.py --persons persons.parquet --mailboxes mailboxes.csv --relations relations.csv \\
@@ -67,16 +78,32 @@ def main(
       tools/build_snapshot.py --persons persons.parquet --mailboxes mailboxes.csv --relations relations.csv \\
           --keys index.key --out snapshot --changes /srv/resolver/changes.log
     """
-    others = {path.resolve() for path in (persons, mailboxes, relations, roads, key_file, target, log_file) if path}
+    others = {
+        path.resolve()
+        for path in (persons, mailboxes, relations, roads, key_file, target, log_file, erased_file)
+        if path
+    }
     if rejects_file and rejects_file.resolve() in others:
         raise ConfigurationError("--rejects must be a file of its own; name another")
     if rejects_file and not rejects_file.absolute().parent.is_dir():
         raise ConfigurationError(f"--rejects: there is no folder {rejects_file.parent}; make it first")
     ring = read_key_ring(key_file)
+    erased = read_erased(erased_file, ring) if erased_file else None
     with reading_log(log_file, ring) if log_file else nullcontext() as changes:
-        inputs = Inputs(persons, mailboxes, relations, roads, max_rejects, rejects_file, changes)
+        inputs = Inputs(persons, mailboxes, relations, roads, max_rejects, rejects_file, changes, erased)
         built = build_snapshot(inputs, target, ring.active, int(time.time()), progress)
     _print_report(built, target, Console(), is_listed=rejects_file is not None)
+    if erased:
+        _tell_erased(erased, is_dropped=forget_erased)
+
+
+def _tell_erased(erased: ErasedNumbers, *, is_dropped: bool) -> None:
+    carried = len(erased.met)
+    click.echo(f"Of {erased.count:,} erased numbers the tables carry {carried:,}, who were left out")
+    if is_dropped:
+        click.echo(f"{erased.path}: dropped {erased.forget_unmet():,}, whom no table carries any more")
+    elif erased.count > carried:
+        click.echo(f"{erased.count - carried:,} can be dropped from {erased.path}: give --forget-erased")
 
 
 def _print_report(built: Built, target: Path, console: Console, *, is_listed: bool) -> None:

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from resolver_grpc.build.erased import read_erased
 from resolver_grpc.build.sampling import Sample
 from resolver_grpc.build.snapshot import Inputs
 from resolver_grpc.build.verify_rows import verify_rows
@@ -37,6 +38,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--sample", default=1000, show_default=True, type=click.IntRange(1), help="How many numbers to look up.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Which numbers these are.")
 @click.option("--changes", "log_file", type=_FILE, help="The log of changes, if they were folded in.")
+@click.option("--erased", "erased_file", type=_FILE, help="The list of erased numbers, if it was built with one.")
 @one_line_errors()
 def main(
     snapshot: Path,
@@ -48,6 +50,7 @@ def main(
     sample: int,
     seed: int,
     log_file: Path | None,
+    erased_file: Path | None,
 ) -> None:
     """Checks everything about the snapshot in directory SNAPSHOT, and prints what was checked.
 
@@ -67,8 +70,9 @@ def main(
     checks = verify_snapshot(snapshot, key)
     if inputs:
         last = read_manifest(snapshot).change_sequence
+        erased = read_erased(erased_file, ring) if erased_file else None
         with reading_log(log_file, ring, last) if log_file else nullcontext() as changes:
-            checks += _verify_rows(snapshot, replace(inputs, changes=changes), key, Sample(sample, seed))
+            checks += _verify_rows(snapshot, replace(inputs, changes=changes, erased=erased), key, Sample(sample, seed))
     _print(checks)
 
 

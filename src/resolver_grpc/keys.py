@@ -127,6 +127,11 @@ class MasterKey:
         """For the log of changes, 32 bytes."""
         return self._derive("changes")
 
+    @cached_property
+    def erasure_keys(self) -> IndexKeys:
+        """For the list of erased numbers: no key of it is a key of an index."""
+        return IndexKeys(self._derive("erasure"))
+
     def _derive(self, use: str) -> bytes:
         """HKDF-SHA256 (RFC 5869) with the use as its label."""
         hkdf = HKDF(algorithm=SHA256(), length=SECRET_BYTES, salt=None, info=f"resolver-grpc/1/{use}".encode())

@@ -11,7 +11,7 @@ from overlay_nursery import EXPORTED, KEY, SENDERS, WINDOW, Register, content_of
 from test_folding import BASES, EMAILS, HOUSES, NAMES, NUMBERS, claims, moves, of_firms, of_people
 
 from change_messages import ANN, BO, IDA, KIM, person
-from resolver_grpc.build.compacting import amended_content
+from resolver_grpc.build.compacting import amended_content, nobody
 from resolver_grpc.changes.compaction import amendment_of
 from resolver_grpc.changes.overlaid_index import OverlaidIndex
 from resolver_grpc.changes.overlay import Overlay
@@ -20,10 +20,6 @@ from resolver_grpc.index.pairs import HeldPairs, SpilledPairs
 from resolver_grpc.model import Kind
 
 LATER = "2026-11-10"
-
-
-def nobody(numbers):
-    return np.zeros(len(numbers), np.bool_)
 
 
 class CompactedRegister(Register):
@@ -41,7 +37,7 @@ class CompactedRegister(Register):
 
     def compacted(self, is_erased=nobody):
         """What the content and the changes come to."""
-        amendment = amendment_of(MemoryIndex(self.content), KEY.index_keys, WINDOW, self.taken)
+        amendment = amendment_of(KEY.index_keys, self.taken, MemoryIndex(self.content), WINDOW)
         with tempfile.TemporaryDirectory() as name, SpilledPairs(Path(name)) as pairs:
             content, _ = amended_content(self.content, amendment, is_erased, KEY, pairs)
             pairs.sort(lambda _: None)
@@ -56,7 +52,7 @@ class RecordingOverlay(Overlay):
         self._taken = taken
 
     def take(self, change, keys=()):
-        self._taken.append((change, tuple(keys)))
+        self._taken.append(change)
         super().take(change, keys)
 
 

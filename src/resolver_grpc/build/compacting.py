@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,20 +20,23 @@ from resolver_grpc.build.bulk.owners import number_part
 from resolver_grpc.build.report import Progress, Stages, count_content
 from resolver_grpc.build.writing import publish_content
 from resolver_grpc.bulk_keys import bulk_keys
+from resolver_grpc.canonical import CANONICAL_VERSION
 from resolver_grpc.index.amendment import AmendedOwner, Amendment
 from resolver_grpc.index.content import Content, content_digest
 from resolver_grpc.index.intervals import Intervals, Timeline, intervals_of
 from resolver_grpc.index.layout import INDEX_FILE, KEY_BYTES, NUMBER_BYTES
 from resolver_grpc.index.pages import Keys, Ordinals
 from resolver_grpc.index.pairs import Pairs, SpilledPairs
+from resolver_grpc.index.reader import SpannedIndex
 from resolver_grpc.index.restoring import read_content
 from resolver_grpc.index.sorting import order_of_keys
 from resolver_grpc.keys import KeyKind, MasterKey
-from resolver_grpc.snapshot.files import read_manifest
+from resolver_grpc.rows.cells import Span
 from resolver_grpc.snapshot.identity import identity_context
 from resolver_grpc.snapshot.manifest import Manifest
 from resolver_grpc.snapshot.publish import check_target
-from resolver_grpc.times import format_instant
+from resolver_grpc.snapshot.store import open_snapshot
+from resolver_grpc.times import format_instant, register_window
 
 _GONE = -1
 
@@ -43,26 +47,37 @@ IsErased = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.bool_]]
 
 
 class Compacted(NamedTuple):
-    """What came of it: the manifest, how many owners were left out as erased, whether the snapshot is new."""
+    """What came of it.
+
+    Attributes:
+        manifest: the new snapshot's.
+        erased: how many owners were left out because their numbers are on the list.
+        is_new: whether the snapshot is new.
+    """
 
     manifest: Manifest
     erased: int
     is_new: bool
 
 
+def nobody(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Leaves nobody out."""
+    return np.zeros(len(numbers), np.bool_)
+
+
 class Compacting(NamedTuple):
     """What is made of what.
 
     Attributes:
-        directory: the old snapshot, verified.
-        amendment: what the changes after it come to.
+        directory: the old snapshot.
+        amend: works out what the changes after it come to, of its index and its horizon.
         sequence: that of the last of them.
         target: the directory of the new snapshot, which must not exist yet.
         is_erased: whom to leave out.
     """
 
     directory: Path
-    amendment: Amendment
+    amend: Callable[[SpannedIndex, Span], Amendment]
     sequence: int
     target: Path
     is_erased: IsErased
@@ -83,13 +98,21 @@ def compact_snapshot(work: Compacting, key: MasterKey, build_instant: int, progr
     """
     check_target(work.target)
     stages = Stages(progress)
-    former = read_manifest(work.directory)
+    with stages(0, "opening the snapshot"):
+        snapshot = open_snapshot(work.directory, key.columns_secret, key.key_id, CANONICAL_VERSION)
+    former = snapshot.manifest
+    try:
+        with stages(0, "working out the changes"):
+            window = Span(*register_window(date.fromisoformat(former.register_date)))
+            amendment = work.amend(snapshot.index, window)
+    finally:
+        snapshot.index.close()
     with stages(0, "reading the snapshot"):
         snapshot_id = bytes.fromhex(former.snapshot_id)
         content = read_content(work.directory / INDEX_FILE, key.columns_secret, snapshot_id).content
     with SpilledPairs(work.target.absolute().parent) as pairs:
         with stages(0, "taking the changes in"):
-            amended, erased = amended_content(content, work.amendment, work.is_erased, key, pairs)
+            amended, erased = amended_content(content, amendment, work.is_erased, key, pairs)
         with stages(content.pairs.counts.pairs, "sorting keys") as advance:
             pairs.sort(advance)
         with stages(0, "naming the content"):

@@ -107,6 +107,40 @@ def pick_rows_of(
     return _pick(tables, lambda _: codes, addresses, sources, progress)
 
 
+def find_numbers(tables: list[OpenTable], is_sought: Callable[[Codes], Flags], progress: Progress) -> dict[str, Flags]:
+    """Finds all rows of some numbers, and of the numbers that are linked with them.
+
+    Args:
+        tables: as for a sample.
+        is_sought: tells which of some numbers, as integers of ``bulk.numbers``, these are.
+        progress: shows how far the reading is.
+
+    Returns:
+        By table, which of its rows these are.
+
+    Raises:
+        TableError: a table can't be read.
+    """
+    by_name = {table.table.name: table for table in tables}
+    codes: dict[str, Codes] = {}
+    for name in (PERSONS.name, MAILBOXES.name, RELATIONS.name):
+        with progress(0, f"looking through {name}"), by_name[name].columns() as columns:
+            if name == PERSONS.name:
+                persons = _read_persons(columns.column)
+                codes[name] = persons.codes
+            else:
+                codes[name] = _codes_of(columns.column("number"))
+    mentioned = np.fromiter({code for some in persons.mentions.values() for code in some}, np.int64)
+    met = np.unique(np.concatenate([*codes.values(), mentioned]))
+    met = met[met != _NO_CODE]
+    # Here CPR numbers lie past the CVR numbers, there before them.
+    found = met[is_sought(np.where(met >= _CPR_CODES, met - _CPR_CODES, met + _CPR_CODES))]
+    linked = _linked(set(found.tolist()), persons.mentions)
+    rows = {name: _among(some, linked) for name, some in codes.items()}
+    rows[PERSONS.name][[row for row, some in persons.mentions.items() if not some.isdisjoint(linked)]] = True
+    return rows
+
+
 def _pick(
     tables: list[OpenTable],
     choose: Callable[[Codes], list[int]],
@@ -273,7 +307,8 @@ def _by_street(row: Row) -> Iterable[Row]:
 def _take(table: OpenTable, chosen: Flags | None, take: Callable[[int, Row], None], progress: Progress) -> None:
     """Reads a table row by row, and takes the chosen ones; all, where none are chosen."""
     with progress(table.expected_rows, f"reading {table.table.name}") as advance:
-        for row_number, row in table.rows():
-            if chosen is None or chosen[row_number - 1]:
+        # A row's number is its place in the file, of which edits may leave rows out.
+        for place, (row_number, row) in enumerate(table.rows()):
+            if chosen is None or chosen[place]:
                 take(row_number, row)
             advance(1)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from resolver_grpc.build.bulk.drafting import Drafted, draft_content
 from resolver_grpc.build.bulk.process import without_cycles
+from resolver_grpc.build.erased import ErasedNumbers, without_erased
 from resolver_grpc.build.fold.later import Folded, LaterChanges, fold_changes
 from resolver_grpc.build.rejects import Rejects
 from resolver_grpc.build.report import Progress, Stages, count_content, report_of_keys
@@ -41,6 +42,7 @@ class Inputs:
         max_rejects: with how many rejected rows a snapshot is still built; None for any number.
         rejects_file: where to list them, whatever comes of the build.
         changes: the log of what happened after the tables were exported.
+        erased: whom to leave out.
     """
 
     persons: Path
@@ -50,6 +52,7 @@ class Inputs:
     max_rejects: int | None = None
     rejects_file: Path | None = None
     changes: LaterChanges | None = None
+    erased: ErasedNumbers | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +137,17 @@ def open_folded(inputs: Inputs, stages: Stages) -> tuple[list[OpenTable], Span, 
     """
     tables = open_tables(inputs, stages)
     window = window_of(tables)
-    folded = fold_changes(tables, inputs.changes, window, stages) if inputs.changes else Folded(tables)
+    folded = fold(inputs, tables, window, stages)
     return folded.tables, window, folded
+
+
+def fold(inputs: Inputs, tables: list[OpenTable], window: Span, stages: Stages) -> Folded:
+    """Leaves out who was erased, and takes the changes after the tables in; see ``open_folded``."""
+    if inputs.erased:
+        tables = without_erased(tables, inputs.erased, stages)
+    if inputs.changes:
+        return fold_changes(tables, inputs.changes, window, stages, inputs.erased.holds if inputs.erased else None)
+    return Folded(tables)
 
 
 def open_tables(inputs: Inputs, stages: Stages) -> list[OpenTable]:

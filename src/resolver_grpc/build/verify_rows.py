@@ -17,12 +17,12 @@ from itertools import chain
 from typing import NamedTuple
 
 from resolver_grpc.build.entries import Entries
-from resolver_grpc.build.fold.later import Folded, fold_changes, with_facts
+from resolver_grpc.build.fold.later import Folded, with_facts
 from resolver_grpc.build.owners import Owner, join_owners
 from resolver_grpc.build.report import Progress, Stages
 from resolver_grpc.build.sampling import Picked, Sample, pick_rows
 from resolver_grpc.build.schema import TABLES
-from resolver_grpc.build.snapshot import Inputs, window_of
+from resolver_grpc.build.snapshot import Inputs, fold, window_of
 from resolver_grpc.build.sources import Sources
 from resolver_grpc.build.tables import OpenTable, open_table
 from resolver_grpc.canonical.kvhx import Kvhx
@@ -66,9 +66,8 @@ def verify_rows(inputs: Inputs, snapshot: Snapshot, keys: IndexKeys, sample: Sam
         SnapshotError: a sampled row is not what the tables say.
     """
     manifest = snapshot.manifest
-    folded = Folded(_open_tables(inputs, manifest))
-    if inputs.changes:
-        folded = fold_changes(folded.tables, inputs.changes, window_of(folded.tables), Stages(progress))
+    tables = _open_tables(inputs, manifest)
+    folded = fold(inputs, tables, window_of(tables), Stages(progress))
     picked = pick_rows(folded.tables, sample, progress)
     expected = _expect(picked.sources, folded, keys, manifest)
     _check_rows(picked, folded.tables, manifest)

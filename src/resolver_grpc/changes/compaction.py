@@ -13,6 +13,7 @@ such a fact holds no more at any time and the keys go on, it holds for the first
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -20,6 +21,8 @@ from resolver_grpc.changes import events
 from resolver_grpc.changes.events import Change
 from resolver_grpc.changes.overlaid_index import OverlaidIndex
 from resolver_grpc.changes.overlay import Overlay
+from resolver_grpc.changes.owner import apply_change
+from resolver_grpc.changes.owner_keys import keys_of
 from resolver_grpc.changes.state import OwnerState, Spans
 from resolver_grpc.index.amendment import AmendedOwner, Amendment
 from resolver_grpc.index.layout import ALWAYS
@@ -32,25 +35,41 @@ _OF_KEYS: Final = (Fact.CONSENT, Fact.RESIDENT, Fact.CLAIM)
 _ONCE: Final = (Span(ALWAYS, ALWAYS + 1),)
 
 
-def amendment_of(
-    below: SpannedIndex, keys: IndexKeys, window: Span, changes: Iterable[tuple[Change, tuple[bytes, ...]]]
-) -> Amendment:
+def amendment_of(keys: IndexKeys, changes: Iterable[Change], below: SpannedIndex, window: Span) -> Amendment:
     """Works out what is otherwise than an index has it after some changes.
+
+    Args:
+        keys: makes the index's keys.
+        changes: in the order of the log.
+        below: the index.
+        window: its snapshot's horizon.
+    """
+    compaction = Compaction(below, keys, window)
+    for change in changes:
+        compaction.take(change)
+    return compaction.amendment()
+
+
+def erased_numbers(changes: Iterable[Change]) -> set[str]:
+    """The numbers of owners whom changes erased, and those that changes led to them before."""
+    erased: set[str] = set()
+    formers: defaultdict[str, set[str]] = defaultdict(set)
+    for change in changes:
+        if isinstance(change.event, events.NumberReplaced):
+            formers[change.event.current_number] |= {change.number, *formers.pop(change.number, ())}
+        if isinstance(change.event, events.Erased):
+            erased |= {change.number, *formers[change.number]}
+    return erased
+
+
+class Compaction:
+    """Changes over an index, and who was touched by them.
 
     Args:
         below: the index.
         keys: makes its keys.
         window: its snapshot's horizon.
-        changes: in the order of the log, each with the keys that lead to its owner from then on.
     """
-    compaction = Compaction(below, keys, window)
-    for change, told in changes:
-        compaction.take(change, told)
-    return compaction.amendment()
-
-
-class Compaction:
-    """Changes over an index, and who was touched by them; arguments as for ``amendment_of``."""
 
     def __init__(self, below: SpannedIndex, keys: IndexKeys, window: Span) -> None:
         self._below = below
@@ -64,16 +83,22 @@ class Compaction:
         self._ordinals: dict[str, int] = {}
         self._next = below.owners
 
-    def take(self, change: Change, keys: tuple[bytes, ...]) -> None:
-        """Takes the next change of the log."""
+    def take(self, change: Change) -> None:
+        """Takes the next change of the log.
+
+        The keys that stand with it there may be of another master key; they are made anew.
+        """
         event = change.event
         self._numbers.add(change.number)
+        state = self._overlay.state(change.number)
         if isinstance(event, events.NumberReplaced):
             self._numbers.add(event.current_number)
+            state = state or self._overlay.state(event.current_number)
         if isinstance(event, events.EmailVerified | events.EmailClaimed):
             # Whose claim ends by it, if anybody's.
             claimants = self._below.find([self._keys.key(KeyKind.EMAIL, event.email_address)])[0]
             self._numbers.update(self._below.number(ordinal) for ordinal in claimants)
+        keys = keys_of(apply_change(state, change), self._keys)
         self._told.update(keys)
         self._overlay.take(change, keys)
 

@@ -5,8 +5,8 @@ What belongs here: bytes of the log to changes. The builder knows neither the wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
@@ -18,6 +18,9 @@ from resolver_grpc.changes.reasons import RefusedChangeError
 from resolver_grpc.errors import ChangeLogError
 from resolver_grpc.keys import KeyRing
 from resolver_grpc.v1 import change_pb2 as pb
+
+Progress = Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
+"""Shows how far a step is: takes its total and its name."""
 
 
 class LoggedChanges:
@@ -56,6 +59,26 @@ class LoggedChanges:
             yield read.sequence, decode_change(read.sequence, read.content)
             if read.sequence == self.last:
                 return
+
+    def changes_after(self, sequence: int, progress: Progress) -> Iterator[Change]:
+        """Reads the changes after a snapshot that contains those up to a sequence.
+
+        Args:
+            sequence: the snapshot's.
+            progress: shows how far the reading is.
+
+        Raises:
+            ChangeLogError: the log doesn't reach back to it, or ends before it; or see ``since``.
+        """
+        if sequence > self.last:
+            raise ChangeLogError(
+                f"The snapshot contains changes up to {sequence:,}, and the log ends at {self.last:,}: it is another "
+                "log; name the one that it was built with."
+            )
+        with progress(self.last - sequence, "taking changes") as advance:
+            for _, change in self.since(sequence):
+                yield change
+                advance(1)
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from resolver_grpc.snapshot.publish import publish, sync
 from resolver_grpc.snapshot.verify import verify_snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from resolver_grpc.keys import MasterKey
@@ -140,13 +141,41 @@ def prune(store: Path, keep: int, patience: float = PATIENCE_SECONDS) -> list[in
     with changing(store, patience):
         spared = {current_number(store), *pinned_numbers(store)}
         removed = [number for number in generation_numbers(store)[:-keep] if number not in spared]
-        for number in removed:
-            # Renamed first, so that nobody ever takes a half-removed one for a generation.
-            path = generation_path(store, number)
-            path = path.rename(path.with_name(f".{number}.unpublished"))
-            sync(path.parent)
-            shutil.rmtree(path)
+        _remove(store, removed)
         return removed
+
+
+def keep_only(store: Path, number: int, patience: float = PATIENCE_SECONDS) -> list[int]:
+    """Removes all generations but the live one, pinned ones too: an erasure leaves nothing to roll back to.
+
+    Args:
+        store: the store's folder.
+        number: the generation that must be the live one.
+        patience: for how many seconds to wait for another publisher to end.
+
+    Returns:
+        The numbers that were removed.
+
+    Raises:
+        SnapshotError: there is no store, or another generation is the live one by now.
+    """
+    with changing(store, patience):
+        if current_number(store) != number:
+            raise SnapshotError(f"Another generation than {number} of the store {store} is live by now; start again.")
+        removed = [other for other in generation_numbers(store) if other != number]
+        for pinned in pinned_numbers(store) - {number}:
+            (store / PINS_FOLDER / str(pinned)).unlink()
+        _remove(store, removed)
+        return removed
+
+
+def _remove(store: Path, numbers: Iterable[int]) -> None:
+    for number in numbers:
+        # Renamed first, so that nobody ever takes a half-removed one for a generation.
+        path = generation_path(store, number)
+        path = path.rename(path.with_name(f".{number}.unpublished"))
+        sync(path.parent)
+        shutil.rmtree(path)
 
 
 def _make_store(store: Path) -> None:

@@ -62,7 +62,13 @@ class Folded:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
-def fold_changes(tables: list[OpenTable], changes: LaterChanges, window: Span, stages: Stages) -> Folded:
+def fold_changes(
+    tables: list[OpenTable],
+    changes: LaterChanges,
+    window: Span,
+    stages: Stages,
+    are_erased: Callable[[Iterable[str]], list[bool]] | None = None,
+) -> Folded:
     """Folds the changes that came after the tables into them.
 
     Args:
@@ -70,6 +76,7 @@ def fold_changes(tables: list[OpenTable], changes: LaterChanges, window: Span, s
         changes: the log.
         window: the snapshot's horizon.
         stages: shows how far the work is.
+        are_erased: tells of each of some numbers whether it was erased: what is told of it is passed over.
 
     Raises:
         TableError: the log doesn't reach back to a table, or a table is ahead of it.
@@ -82,6 +89,8 @@ def fold_changes(tables: list[OpenTable], changes: LaterChanges, window: Span, s
     since = min(sequences.values())
     with stages(changes.last - since, "reading changes") as advance:
         told = list(_telling(changes.since(since), advance))
+    if are_erased:
+        told = _without(told, are_erased)
     sources = KeptSources()
     numbers, addresses = _mentioned(told)
     pick_rows_of(tables, numbers, addresses, sources, stages)
@@ -93,7 +102,7 @@ def fold_changes(tables: list[OpenTable], changes: LaterChanges, window: Span, s
         touched = list(folding.touched())
         edits = {PERSONS.name: _persons(folding, touched, persons_rows, sources), MAILBOXES.name: _mailboxes(touched)}
         facts = {held.state.number: settled_facts(held.state, window.start) for held in touched}
-    edited = [table.edited(edits[table.table.name]) if table.table.name in edits else table for table in tables]
+    edited = [_edited(table, edits.get(table.table.name, Edits())) for table in tables]
     return Folded(edited, facts, changes.last, dict(folding.counts))
 
 
@@ -136,6 +145,21 @@ def _mentioned(changes: Sequence[tuple[int, Change]]) -> tuple[set[str], set[str
         if isinstance(change.event, events.EmailVerified | events.EmailClaimed):
             addresses.add(change.event.email_address)
     return numbers, addresses
+
+
+def _without(
+    told: Sequence[tuple[int, Change]], are_erased: Callable[[Iterable[str]], list[bool]]
+) -> list[tuple[int, Change]]:
+    """The changes that are about nobody who was erased."""
+    named = [_mentioned([one])[0] for one in told]
+    numbers = sorted(set().union(*named))
+    erased = {number for number, is_erased in zip(numbers, are_erased(numbers), strict=True) if is_erased}
+    return [one for one, names in zip(told, named, strict=True) if names.isdisjoint(erased)]
+
+
+def _edited(table: OpenTable, edits: Edits) -> OpenTable:
+    """A table with more edits; rows that are left out stay so."""
+    return table.edited(replace(edits, removed=edits.removed | table.edits.removed))
 
 
 def _mailboxes(touched: Sequence[Held]) -> Edits:
