@@ -22,7 +22,7 @@ def load(name):
     return module
 
 
-TOOLS = {name: load(name) for name in ("build_snapshot", "publish_snapshot")}
+TOOLS = {name: load(name) for name in ("build_snapshot", "publish_snapshot", "erase_owners")}
 
 
 def dying_progress(fatal):

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -67,11 +69,23 @@ def _place_without(store: Path, changes: LoggedChanges, ring: KeyRing, erased: E
     key = ring.of(key_id_of(live))
     after = changes.changes_after(read_manifest(live).change_sequence, progress)
     amend = partial(amendment_of, key.index_keys, after)
-    with tempfile.TemporaryDirectory(prefix=".erasing.", dir=store.absolute().parent) as folder:
-        target = Path(folder) / "snapshot"
+    with _workplace(store) as folder:
+        target = folder / "snapshot"
         work = Compacting(live, amend, changes.last, target, erased.flags)
         compact_snapshot(work, key, int(time.time()), progress)
         return placing.place(store, target, key).number
+
+
+@contextmanager
+def _workplace(store: Path) -> Iterator[Path]:
+    """A folder beside a store, which is gone afterwards; what a killed run left there goes first."""
+    folder = store.absolute().with_name(f".{store.name}.erasing")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

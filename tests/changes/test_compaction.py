@@ -8,16 +8,20 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from overlay_nursery import EXPORTED, KEY, SENDERS, WINDOW, Register, content_of, queries, resolver_of, told
-from test_folding import BASES, EMAILS, HOUSES, NAMES, NUMBERS, claims, moves, of_firms, of_people
+from test_folding import BASES, EMAILS, HOUSES, NAMES, NUMBERS, claims, consented, moves, of_firms, of_people
 
-from change_messages import ANN, BO, IDA, KIM, person
+from change_messages import ANN, BO, IDA, KIM, message, person
 from resolver_grpc.build.compacting import amended_content, nobody
 from resolver_grpc.changes.compaction import amendment_of
 from resolver_grpc.changes.overlaid_index import OverlaidIndex
 from resolver_grpc.changes.overlay import Overlay
+from resolver_grpc.changes.parsing import parse_change
+from resolver_grpc.index.content import content_digest
 from resolver_grpc.index.memory import MemoryIndex
 from resolver_grpc.index.pairs import HeldPairs, SpilledPairs
-from resolver_grpc.model import Kind
+from resolver_grpc.keys import KeyKind
+from resolver_grpc.model import Kind, QueryRow
+from resolver_grpc.times import parse_time
 
 LATER = "2026-11-10"
 
@@ -121,3 +125,67 @@ def test_what_was_compacted_goes_on_and_never_reaches_others(first, second):
     register.go_on(once)
     live(register, second)
     assert_same(register, register.compacted(), may_lose={Kind.EMAIL, Kind.HANDLE})
+
+
+def reached(content, query, instant=LATER):
+    (decision,) = resolver_of(MemoryIndex(content)).resolve([query], SENDERS[1], parse_time(instant))
+    return decision.reason.name, [target.number for target in decision.targets]
+
+
+def named(name, house):
+    return QueryRow("", Kind.FULL_NAME, full_name=name, kvhx=f"07511234__{house}_______")
+
+
+def by_email(address):
+    return QueryRow("", Kind.EMAIL, email_address=address)
+
+
+def test_who_moved_is_found_at_the_new_home_alone():
+    register = CompactedRegister(*consented(ANN, full_name="Ann Bo"), *consented(BO, full_name="Bo Dam"))
+    register.take("moved", ANN, "2026-10-25", person=person(full_name="Ann Bo", house_number="14"))
+    content = register.compacted()
+    assert content.owners == 2
+    assert reached(content, named("Ann Bo", "14")) == ("DELIVERABLE", [ANN])
+    assert reached(content, named("Ann Bo", "12")) == ("NOT_FOUND", [])
+    assert reached(content, named("Bo Dam", "12")) == ("DELIVERABLE", [BO])
+
+
+def test_of_two_namesakes_neither_is_found_though_one_claims_another_address():
+    """The keys of the home can't be told from that of the former address, and stay: the other isn't found alone."""
+    namesakes = [*consented(ANN, full_name="Ann Bo"), *consented(BO, full_name="Ann Bo"), *claims(ANN, EMAILS[0])]
+    register = CompactedRegister(*namesakes)
+    live(register, [("claims", ANN, "2026-10-25", EMAILS[1])])
+    content = register.compacted()
+    assert reached(content, named("Ann Bo", "12")) == ("AMBIGUOUS_RECIPIENT", [])
+    assert reached(content, by_email(EMAILS[0])) == ("NOT_FOUND", [])
+    assert reached(content, by_email(EMAILS[1])) == ("NOT_FOUND", [])
+
+
+def test_a_mailbox_that_is_closed_after_a_compaction_is_found_in_no_way():
+    register = CompactedRegister(*consented(ANN, full_name="Ann Bo"), *claims(ANN, EMAILS[0]))
+    register.take("moved", ANN, "2026-10-25", person=person(full_name="Ann Bo", house_number="14"))
+    register.go_on(register.compacted())
+    register.take("mailbox_closed", ANN, "2026-10-26")
+    asked = list(queries([ANN], HOUSES, NAMES, EMAILS, SENDERS[1].id))
+    for index in (register.index, MemoryIndex(register.compacted())):
+        found = resolver_of(index).resolve(asked, SENDERS[1], parse_time(LATER))
+        assert not [one for one in found if one.targets]
+
+
+def test_of_who_was_erased_no_key_is_left():
+    register = CompactedRegister(*consented(ANN, full_name="Ann Bo"), *consented(BO, full_name="Bo Dam"))
+    before = {key.tobytes() for keys, _ in register.content.pairs.partitions() for key in keys}
+    register.take("moved", ANN, "2026-10-25", person=person(full_name="Ann Bo", house_number="14"))
+    register.overlay.take(parse_change(message("erased", ANN, "2026-10-26")))
+    content = register.compacted()
+    assert [one.decode() for one in content.numbers.tolist()] == [BO]
+    left = {key.tobytes() for keys, _ in content.pairs.partitions() for key in keys}
+    assert left < before
+    assert KEY.index_keys.key(KeyKind.CPR, ANN) in before - left
+
+
+def test_what_is_compacted_again_without_changes_stays_as_it_is():
+    register = CompactedRegister(*BASES)
+    register.go_on(register.compacted())
+    ids = [content_digest(content, KEY.snapshot_secret, b"") for content in (register.content, register.compacted())]
+    assert ids[0] == ids[1]

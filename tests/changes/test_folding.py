@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from overlay_nursery import EXPORTED, KEY, SENDERS, WINDOW, Register, content_of, queries, resolver_of, told
 
+from blank_rows import blank
 from change_messages import ANN, BO, EVENTS, FIRM, IDA, KIM, OF_FIRMS, message, person
 from resolver_grpc.build.bulk.drafting import draft_content
 from resolver_grpc.build.fold.later import fold_changes
@@ -18,10 +19,12 @@ from resolver_grpc.changes.parsing import parse_change
 from resolver_grpc.index.content import content_digest
 from resolver_grpc.index.memory import MemoryIndex
 from resolver_grpc.index.pairs import SpilledPairs
+from resolver_grpc.keys import KeyKind
 from resolver_grpc.v1 import change_pb2 as pb
 from small_register import quiet
 
 LIS = "0909889012"
+AT_TWELVE = {"municipality_code": "0751", "road_code": "1234", "house_number": "12", "postal_code": "8000"}
 TABLES = (PERSONS, MAILBOXES, RELATIONS)
 NUMBERS = [ANN, BO, IDA, KIM, LIS, FIRM]
 HOUSES = ["12", "14", "16"]
@@ -193,3 +196,36 @@ def test_tables_of_different_sequences_come_to_one_snapshot(unknown, events, rep
     register = taking(unknown, events + replaced)
     sequences = [min(sequence, len(register.changes)) for sequence in sequences]
     assert register.folded(*sequences).snapshot_id == register.rebuilt_id()
+
+
+def test_who_opens_a_mailbox_lives_where_the_table_of_persons_says():
+    """No change told of the home: the register has everybody, with a mailbox or without."""
+    register = FoldedRegister(*consented(BO))
+    told = [("mailbox_opened", {}), ("address_consent_given", {"person": person(full_name="Kim Dam")})]
+    for name, fields in told:
+        register.take(name, KIM, "2026-10-13", **fields)
+    persons = [blank(PERSONS, number=KIM, status="01", full_name="Kim Dam", **AT_TWELVE)]
+    register.exports[0] = [*register.exports[0], (persons, [], [])]
+    register.changes = [*register.changes[:1], parse_change(message("logged_in", KIM, "2026-10-14"))]
+    index = register.folded().index
+    (ordinal,) = index.find([KEY.index_keys.key(KeyKind.CPR, KIM)])[0]
+    assert index.spans_of(ordinal).keys() == {"mailbox", "login", "resident", "registered"}
+
+
+def test_who_was_erased_is_no_owner_and_the_others_stay():
+    register = FoldedRegister(*consented(ANN), *consented(BO, full_name="Bo Dam"))
+    register.changes = [parse_change(message("erased", ANN, "2026-10-13"))]
+    register.exports.append(register.exports[0])
+    index = register.folded().index
+    assert [index.number(ordinal) for ordinal in range(index.owners)] == [BO]
+
+
+def test_a_claim_ends_that_only_a_table_tells_of():
+    """Nobody but the claimant is named by a change; the other is found by the address."""
+    register = FoldedRegister(*opened(ANN), *claims(BO, EMAILS[0]), *opened(BO))
+    for name in ("email_verified", "email_claimed"):
+        register.take(name, ANN, "2026-10-13", email_address=EMAILS[0])
+    assert register.folded().snapshot_id == register.rebuilt_id()
+    index = register.folded().index
+    (ordinal,) = index.find([KEY.index_keys.key(KeyKind.CPR, BO)])[0]
+    assert index.spans_of(ordinal)["claim"][0][1] <= EXPORTED

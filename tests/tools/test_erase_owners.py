@@ -8,7 +8,7 @@ import sys
 import lmdb
 import pytest
 
-from nursery import tool
+from nursery import Nursery, tool
 from resolver_grpc.build.tables import TableMeta, encode_meta
 from resolver_grpc.changes.log import ChangeLog
 from resolver_grpc.changes.log_sealing import Entry
@@ -35,8 +35,11 @@ from small_register import (
     RELATION_ROWS,
     write_tables,
 )
+from tool_nursery import __file__ as nursery_program
 
 EXPORTED = 7
+STEPS = (10, 40, 60, 75, 85, 95, 105, 115)
+"""Of what the program asks of the operating system: while it compacts, places, removes generations and trims."""
 LATER = parse_time("2026-11-03")
 MOVED = {"status": "01", "house_number": "14", "postal_code": "8000", "short_street_name": "Vestergade"}
 MOVED |= {"municipality_code": "0751", "road_code": "1234"}
@@ -181,7 +184,7 @@ def test_of_who_was_erased_nothing_stands_in_anything_that_is_kept(folder):
     assert not {(path.name, len(needle)) for path, content in after.items() for needle in needles if needle in content}
     assert generation_numbers(folder / "store") == [3]
     assert not pinned_numbers(folder / "store")
-    assert not list(folder.glob(".erasing*"))
+    assert not (folder / ".store.erasing").exists()
 
 
 def test_all_others_are_reached_as_the_changes_say(folder):
@@ -202,6 +205,30 @@ def test_erasing_again_changes_nothing(folder):
     assert "0 numbers are new on it, 2 in all" in told
     assert "generation 3 is live; removed none" in told
     assert {path: content for path, content in kept_in(folder).items() if path in before} == before
+
+
+def test_killed_at_any_step_the_store_is_whole_and_the_next_run_ends_the_work(folder):
+    """Each time the live generation verifies; at last nothing of who was erased is left, nor of the killed."""
+    needles = needles_of(folder, {ANN, IDA})
+    told = (
+        folder / "store",
+        folder / "changes.log",
+        "--keys",
+        folder / "index.key",
+        "--erased",
+        folder / "erased.list",
+    )
+    nursery = Nursery(nursery_program)
+    endings = [nursery.fate("step", step, folder, folder / "said.txt", "erase_owners", *told) for step in STEPS]
+    nursery.close()
+    assert endings.count("died") >= 5
+    erase(folder)
+    live = current_generation(folder / "store")
+    assert read_manifest(live).change_sequence == EXPORTED + 6
+    succeed("verify_snapshot", live, "--keys", folder / "index.key")
+    assert generation_numbers(folder / "store") == [int(live.name)]
+    assert not {path.name for path, content in kept_in(folder).items() for needle in needles if needle in content}
+    assert not list(folder.glob(".*"))
 
 
 def test_a_build_leaves_them_out_for_as_long_as_a_table_carries_them(folder):
