@@ -21,7 +21,6 @@ from change_mix import draw_changes
 from machine import describe_machine
 from nation.requests import encode_requests
 from nation.world import make_country
-from resolver_grpc.changes.bearing import refusal
 from resolver_grpc.changes.log import ChangeLog
 from resolver_grpc.changes.log_sealing import Entry, Read
 from resolver_grpc.changes.overlaid_index import OverlaidIndex
@@ -29,6 +28,7 @@ from resolver_grpc.changes.overlay import Overlay
 from resolver_grpc.changes.owner import apply_change
 from resolver_grpc.changes.owner_keys import keys_of
 from resolver_grpc.changes.parsing import parse_change
+from resolver_grpc.changes.refusing import refusal
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.fastpath.way import FastWay
 from resolver_grpc.keys import KeyRing, MasterKey
