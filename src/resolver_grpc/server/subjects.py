@@ -108,6 +108,7 @@ def _changes_of(numbers: set[str], log: ChangeLog, last: int) -> list[SequencedC
         if read.sequence > last:
             break
         change = Change.FromString(read.content)
-        if numbers & {change.number.replace("-", "").strip(), change.number_replaced.current_number.replace("-", "")}:
+        named = [change.number, change.number_replaced.current_number]
+        if not numbers.isdisjoint(parse_owner_number(number) for number in named if number):
             found.append(SequencedChange(sequence=read.sequence, change=change))
     return found
