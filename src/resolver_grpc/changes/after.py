@@ -1,9 +1,9 @@
 """An owner after a change, as bytes that the log may keep with it: worked out once, by who took the change.
 
-What belongs here: the codec. It begins with the hash of the snapshot's name, for over another snapshot the same change
-comes to something else; then come the key that stands for the owner's home, or zeros, which of the owner's keys the
-snapshot knows, a bit each, the names of facts that are not ``Fact``'s, and the owner as ``owner_packing.py`` has it,
-with no ordinals that count, and with those names numbered here.
+What belongs here: the codec. It begins with the hash of the snapshot's name and of the layout, for over another
+snapshot the same change comes to something else; then come the key that stands for the owner's home, or zeros, which of
+the owner's keys the snapshot knows, a bit each, the names of facts that are not ``Fact``'s, and the owner as
+``packed_owner.py`` has it, with no ordinals that count, and with those names numbered here.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import Final, NamedTuple
 from resolver_grpc.changes.owner_packing import FactNames, Owner, pack_owner
 from resolver_grpc.keys import KEY_BYTES
 
+LAYOUT: Final = b"after/1"
+"""Names how all this is laid out, packed owners too: what has another name is nothing to follow."""
 NO_HOME: Final = bytes(KEY_BYTES)
 MOST_KNOWN: Final = 32
 _BASE_BYTES: Final = 8
@@ -41,7 +43,7 @@ class After(NamedTuple):
 
 def base_of(name: bytes) -> bytes:
     """What stands for a snapshot's name; zeros for none."""
-    return blake2b(name, digest_size=_BASE_BYTES).digest() if name else bytes(_BASE_BYTES)
+    return blake2b(name, digest_size=_BASE_BYTES, person=LAYOUT).digest() if name else bytes(_BASE_BYTES)
 
 
 def pack_after(base: bytes, home_key: bytes, known_keys: int, owner: Owner) -> bytes:

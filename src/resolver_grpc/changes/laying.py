@@ -90,7 +90,7 @@ class Laying:
 
     def find(self, number: str) -> Owner | None:
         """The owner that a number leads to, as touched before, or as the snapshot has it."""
-        odd = self.overlay.of_odd_number(number)
+        odd = self.overlay.kept.of_odd_number(number)
         if odd:
             return odd
         kind = KeyKind.CPR if is_cpr(number) else KeyKind.CVR
@@ -107,7 +107,7 @@ class Laying:
         return found
 
     def _of_ordinal(self, ordinal: int, number: str) -> Owner:
-        owner = self.overlay.known(ordinal) or self._untouched(ordinal)
+        owner = self.overlay.kept.known(ordinal) or self._untouched(ordinal)
         state = owner.state
         if number in {state.number, *state.old_numbers}:
             return owner
@@ -144,7 +144,7 @@ class Laying:
         index = self.overlay.below
         ordinals = index.find([self.keys.key(KeyKind.EMAIL, address)])[0]
         below = [self._of_ordinal(ordinal, index.number(ordinal)) for ordinal in ordinals]
-        return [*self.overlay.claimants(address), *(one for one in below if one.state.email_address is None)]
+        return [*self.overlay.kept.claimants(address), *(one for one in below if one.state.email_address is None)]
 
     def _after(self, owner: Owner, state: OwnerState, keys: tuple[bytes, ...], next_ordinal: int) -> Owner:
         """An owner in its new state, with a new ordinal where keys lead to it of which the snapshot doesn't know."""

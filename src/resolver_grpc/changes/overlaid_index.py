@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from resolver_grpc.changes.laid_sets import LaidSets, lay_over
 from resolver_grpc.changes.overlay import Overlay
-from resolver_grpc.changes.owner_packing import forwarding_address_in, head_of
+from resolver_grpc.changes.packed_owner import forwarding_address_in, head_of
 from resolver_grpc.index.reader import check_ordinal
 
 

@@ -1,7 +1,8 @@
 """The overlay: what the changes after a snapshot come to, laid over it.
 
-What belongs here: which ordinals stand for which owner, which keys lead to them, and what is laid down when. What a
-change comes to ``laying.py`` works out, what a set of facts is at an instant ``overlay_facts.py``.
+What belongs here: which ordinals an owner gets, which keys lead to them, and what is laid down when. What a change comes
+to ``laying.py`` works out, where owners are kept says ``kept_owners.py``, what a set of facts is at an instant
+``overlay_facts.py``.
 
 A snapshot has keys and no names, so that the keys which lead to an owner there can't be told apart. Who is known by a
 home, an e-mail address or a number of which the snapshot doesn't know gets an ordinal past the snapshot's, to which the
@@ -12,49 +13,37 @@ alone.
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-import numpy as np
 from pyroaring import BitMap
 
 from resolver_grpc.changes.after import MOST_KNOWN, NO_HOME, base_of, pack_after, unpack_after
 from resolver_grpc.changes.events import Change
+from resolver_grpc.changes.kept_owners import KeptOwners, left_behind
 from resolver_grpc.changes.key_table import KeyTable
 from resolver_grpc.changes.laying import Laying
 from resolver_grpc.changes.new_columns import NewColumns
-from resolver_grpc.changes.overlay_facts import NumberedSpan, OverlayFacts, Rows
-from resolver_grpc.changes.owner_packing import (
-    HAS_EMAIL,
-    HAS_HOME,
+from resolver_grpc.changes.overlay_facts import OverlayFacts
+from resolver_grpc.changes.owner_packing import pack_owner
+from resolver_grpc.changes.packed_owner import (
     HAS_ODD_NUMBER,
     IS_ANEW,
     NO_ORDINAL,
-    FactNames,
     Head,
-    Owner,
-    email_in,
     head_of,
     keys_in,
-    numbers_in,
-    pack_owner,
     renumbered,
-    rows_of,
     spans_in,
-    unpack_owner,
     with_ordinals,
 )
 from resolver_grpc.changes.state import OwnerState
 from resolver_grpc.index.reader import SpannedIndex
 from resolver_grpc.keys import IndexKeys
-from resolver_grpc.model import Fact
 from resolver_grpc.rows.cells import Span
 
 _NOBODY: Final = BitMap()
-_RESIDENT: Final = list(Fact).index(Fact.RESIDENT)
-_CLAIM: Final = list(Fact).index(Fact.CLAIM)
 
 
 class Overlay:
@@ -70,33 +59,32 @@ class Overlay:
             nothing of another's is taken.
 
     Attributes:
-        owners: how many ordinals there are.
         version: how many changes were taken.
+        kept: the owners whom changes touched.
         facts: what holds of whom changes touched.
         table: the keys of which changes told, each with all ordinals under it, those of the snapshot too.
         columns: what stands by the ordinals past the snapshot's.
+        renumbered: the snapshot's owners whose number is another one by now, or not the only one.
     """
 
     def __init__(self, below: SpannedIndex, keys: IndexKeys, window: Span, base: bytes = b"") -> None:
         self.below = below
-        # Past it lie the ordinals that changes bring.
-        self.owners = self._past = below.owners
+        self._past = below.owners
         self.version = 0
-        self.facts = OverlayFacts(self._spans_at, self._all_spans)
+        self.kept = KeptOwners(self._past, window)
+        self.facts = OverlayFacts(self.kept.spans_at, self.kept.all_spans)
         self.table = KeyTable()
         self.columns = NewColumns()
         self.renumbered = BitMap()
         self._base, self._is_named = base_of(base), bool(base)
-        self._names = FactNames()
-        self._packed: list[bytes] = []
-        self._places = np.zeros(below.owners, np.uint32).data
-        self._new_places = array("I")
-        self._odd_numbers: dict[str, int] = {}
-        self._claimants: dict[str, tuple[int, ...]] = {}
         self._homes = KeyTable()
         self._home_count = 0
         self._laying = Laying(self, keys, window)
-        self._window = window
+
+    @property
+    def owners(self) -> int:
+        """How many ordinals there are."""
+        return self.kept.owners
 
     def state(self, number: str) -> OwnerState | None:
         """What is known of the owner that a number leads to; None of whom there is no mailbox."""
@@ -111,7 +99,7 @@ class Overlay:
             keys: the index keys that lead to its owner from then on, as the log has them.
         """
         for rank, (home_key, known_keys, owner) in enumerate(self._laying.lay(change, tuple(keys))):
-            self._put(pack_owner(owner, self._names), home_key, known_keys, is_first=not rank)
+            self._put(pack_owner(owner, self.kept.names), home_key, known_keys, is_first=not rank)
         self.version += 1
 
     def after(self, change: Change, state: OwnerState, keys: Sequence[bytes]) -> bytes:
@@ -142,7 +130,7 @@ class Overlay:
         read = unpack_after(after)
         packed = self._with_ordinals(read.packed, read.home_key)
         if read.names:
-            packed = renumbered(packed, [self._names.number(name) for name in read.names])
+            packed = renumbered(packed, [self.kept.names.number(name) for name in read.names])
         self._put(packed, read.home_key, read.known_keys, is_first=True)
         self.version += 1
         return True
@@ -152,9 +140,9 @@ class Overlay:
         ordinal = head.old
         if head.traits & HAS_ODD_NUMBER:
             # Who worked it out may not have taken all that came before: its number leads to it.
-            place = self._odd_numbers.get(head.number.rstrip(b"\0").decode())
-            if place is not None:
-                return head_of(self._packed[place])[:2]
+            odd = self.kept.packed_of_odd_number(head.number.rstrip(b"\0").decode())
+            if odd is not None:
+                return head_of(odd)[:2]
             ordinal = (NO_ORDINAL, *self.under(keys_in(packed, head)[0]))[-1]
         former = self.packed(ordinal) if ordinal != NO_ORDINAL else None
         return head_of(former)[:2] if former else (ordinal, NO_ORDINAL)
@@ -170,37 +158,17 @@ class Overlay:
 
     def holding(self, name: str) -> BitMap:
         """Of whom of those whom changes touched a fact holds; see ``OverlayFacts``."""
-        number = self._names.find(name)
+        number = self.kept.names.find(name)
         return self.facts.held[number] if number is not None and number < len(self.facts.held) else _NOBODY
 
     @property
     def fact_names(self) -> frozenset[str]:
         """The facts that it knows."""
-        return frozenset(self._names.names)
+        return frozenset(self.kept.names.names)
 
     def packed(self, ordinal: int) -> bytes | None:
         """An owner as packed whom changes touched; None of another."""
-        if ordinal >= self._past:
-            return self._packed[self._new_places[ordinal - self._past]]
-        place = self._places[ordinal]
-        return self._packed[place - 1] if place else None
-
-    def known(self, ordinal: int) -> Owner | None:
-        """An owner whom changes touched; None of another."""
-        packed = self.packed(ordinal)
-        return unpack_owner(packed, self._names, self._window) if packed else None
-
-    def of_odd_number(self, number: str) -> Owner | None:
-        """The owner of a number that the snapshot doesn't have, or that changes led elsewhere."""
-        place = self._odd_numbers.get(number)
-        return None if place is None else unpack_owner(self._packed[place], self._names, self._window)
-
-    def claimants(self, address: str) -> Iterator[Owner]:
-        """Who told the address last of whom a change told one."""
-        owners = (
-            unpack_owner(self._packed[place], self._names, self._window) for place in self._claimants.get(address, ())
-        )
-        return (owner for owner in owners if owner.state.email_address == address)
+        return self.kept.packed(ordinal)
 
     def under(self, key: bytes) -> Sequence[int]:
         """The ordinals under a key, ascending."""
@@ -214,44 +182,18 @@ class Overlay:
 
     def _put(self, packed: bytes, home_key: bytes, known_keys: int, *, is_first: bool) -> None:
         """Keeps an owner, under its numbers, ordinals and keys."""
-        head = head_of(packed)
-        place, former = self._place_of(head)
-        self._packed[place] = packed
+        head, former = head_of(packed), self.kept.put(packed, is_first=is_first)
         former_head = head_of(former) if former else None
         if head.address_number > self._past and not self._homes.get(home_key):
             self._homes.put(home_key, (head.address_number,))
             self._home_count += 1
-        if head.traits & HAS_ODD_NUMBER:
-            for number in numbers_in(packed, head):
-                if is_first or number not in self._odd_numbers:
-                    self._odd_numbers[number] = place
-            if head.old != NO_ORDINAL:
-                self.renumbered.add(head.old)
-        if head.traits & HAS_EMAIL:
-            address = email_in(packed, head)
-            if not former_head or former is None or email_in(former, former_head) != address:
-                self._claimants[address] = (*self._claimants.get(address, ()), place)
+        if head.traits & HAS_ODD_NUMBER and head.old != NO_ORDINAL:
+            self.renumbered.add(head.old)
         if head.new != NO_ORDINAL:
             self.columns.put(head.new - self._past, head.number, head.address_number)
             formers = keys_in(former, former_head) if former and former_head else ()
             self._lead(head, keys_in(packed, head), formers, known_keys)
         self._put_facts(head, packed, former_head, former)
-
-    def _place_of(self, head: Head) -> tuple[int, bytes | None]:
-        """Where an owner is kept, and what is kept of it so far."""
-        if head.old != NO_ORDINAL and self._places[head.old]:
-            place = self._places[head.old] - 1
-        elif NO_ORDINAL != head.new < self.owners:
-            place = self._new_places[head.new - self._past]
-        else:
-            place = len(self._packed)
-            self._packed.append(b"")
-        if head.old != NO_ORDINAL:
-            self._places[head.old] = place + 1
-        if NO_ORDINAL != head.new >= self.owners:
-            self._new_places.append(place)
-            self.owners += 1
-        return place, self._packed[place] or None
 
     def _put_facts(self, head: Head, packed: bytes, former_head: Head | None, former: bytes | None) -> None:
         spans = list(spans_in(packed, head))
@@ -259,7 +201,7 @@ class Overlay:
         if head.new != NO_ORDINAL:
             self.facts.put(head.new, spans, formers)
         if head.old != NO_ORDINAL:
-            self.facts.put(head.old, _left_behind(head, spans), formers)
+            self.facts.put(head.old, left_behind(head, spans), formers)
 
     def _lead(self, head: Head, keys: tuple[bytes, ...], former: tuple[bytes, ...], known: int) -> None:
         """Lets keys lead to an owner's new ordinal, in its old one's place, and its former ones no more."""
@@ -272,29 +214,11 @@ class Overlay:
                 self.table.alter(key, partial(_led, head, below))
         for key in set(former) - set(keys):
             over = [one for one in self.table.get(key) or () if one >= self._past and one != head.new]
-            stood = {head_of(self._packed[self._new_places[one - self._past]]).old for one in over}
+            stood = {head_of(packed).old for one in over if (packed := self.packed(one))}
             self.table.put(key, [*(one for one in self.below.find([key])[0] if one not in stood), *over])
-
-    def _spans_at(self, ordinal: int) -> Iterable[NumberedSpan]:
-        packed = self.packed(ordinal)
-        assert packed is not None
-        head = head_of(packed)
-        spans = list(spans_in(packed, head))
-        return spans if ordinal >= self._past else _left_behind(head, spans)
-
-    def _all_spans(self) -> Rows:
-        return rows_of(self._packed, left_behind={HAS_HOME: _RESIDENT, HAS_EMAIL: _CLAIM})
 
 
 def _led(head: Head, below: Sequence[int], known: Sequence[int] | None) -> Sequence[int]:
     """Those under a key, the snapshot's or those that are known by now, with a new ordinal in the old one's place."""
     under = below if known is None else known
     return sorted({*under, head.new} - {head.old}) if under else (head.new,)
-
-
-def _left_behind(head: Head, spans: list[NumberedSpan]) -> list[NumberedSpan]:
-    """What holds of an owner's old ordinal: all but what leads to the new one by keys that changes told of."""
-    if not head.traits & (HAS_HOME | HAS_EMAIL):
-        return spans
-    taken = {_RESIDENT if head.traits & HAS_HOME else None, _CLAIM if head.traits & HAS_EMAIL else None}
-    return [span for span in spans if span[0] not in taken]
