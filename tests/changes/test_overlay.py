@@ -490,6 +490,22 @@ def test_what_was_worked_out_of_a_group_that_nobody_took_yet_is_followed():
     assert register.ask(at("16"), LATER) == ("DELIVERABLE", sorted([ANN, BO, KIM]))
 
 
+def test_what_was_worked_out_without_what_others_did_to_the_owner_is_not_followed():
+    """In one group a claim moves from Ann to Bo, and then Ann logs in: who judged that didn't see it go."""
+    register = Register(*ANN_AND_BO, *claims(ANN, EMAILS[0]))
+    overlay, other = register.overlay, register.other
+    login = change("logged_in", ANN, "2026-10-25")
+    judged = apply_change(overlay.state(ANN), login)
+    after = overlay.after(login, judged, keys_of(judged, KEY.index_keys))
+    for name, number, time, fields in claims(BO, EMAILS[0], "2026-10-24"):
+        assert register.take(name, number, time, **fields)
+    assert not other.follow(after)
+    for one in (other, overlay):
+        one.take(login, keys_of(judged, KEY.index_keys))
+    email = QueryRow("", Kind.EMAIL, email_address=EMAILS[0])
+    assert register.ask(email, LATER) == register.ask(email, LATER, index=register.followed) == ("DELIVERABLE", [BO])
+
+
 def test_what_is_held_of_a_few_who_changed_is_what_is_held_after_looking_at_all():
     """Going on from instant to instant, far ahead and back again."""
     register = Register(*ANN_AND_BO, *claims(ANN, EMAILS[0]))

@@ -1,7 +1,7 @@
 """The overlay: what the changes after a snapshot come to, laid over it.
 
-What belongs here: which ordinals an owner gets, which keys lead to them, and what is laid down when. What a change comes
-to ``laying.py`` works out, where owners are kept says ``kept_owners.py``, what a set of facts is at an instant
+What belongs here: which ordinals an owner gets, which keys lead to them, and what is laid down when. What a change
+comes to ``laying.py`` works out, where owners are kept says ``kept_owners.py``, what a set of facts is at an instant
 ``overlay_facts.py``.
 
 A snapshot has keys and no names, so that the keys which lead to an owner there can't be told apart. Who is known by a
@@ -28,6 +28,7 @@ from resolver_grpc.changes.new_columns import NewColumns
 from resolver_grpc.changes.overlay_facts import OverlayFacts
 from resolver_grpc.changes.owner_packing import pack_owner
 from resolver_grpc.changes.packed_owner import (
+    CHANGES,
     HAS_ODD_NUMBER,
     IS_ANEW,
     NO_ORDINAL,
@@ -107,7 +108,7 @@ class Overlay:
 
         Args:
             change: one that was validated.
-            state: its owner's state after it.
+            state: its owner's state after it, and after all that comes before it.
             keys: the index keys that lead to the owner from then on.
 
         Returns:
@@ -120,41 +121,42 @@ class Overlay:
         """Takes the next change as another process worked out its owner's state after it.
 
         Args:
-            after: what ``after`` gave, over all changes before this one.
+            after: what ``after`` gave.
 
         Returns:
-            False where it gave nothing, or over another snapshot: nothing was taken then.
+            False where it gave nothing, or over another snapshot, or where another change touched the owner that was
+            not taken account of: nothing was taken then.
         """
         if not self._is_named or not after.startswith(self._base):
             return False
         read = unpack_after(after)
-        packed = self._with_ordinals(read.packed, read.home_key)
+        head = head_of(read.packed)
+        old, new, changes = self._known_of(head, read.packed)
+        if head.changes != (changes + 1) % CHANGES:
+            return False
+        if new == NO_ORDINAL and head.traits & IS_ANEW:
+            new = self.owners
+        number = head.address_number or (self.home_number(read.home_key) if read.home_key != NO_HOME else 0)
+        packed = with_ordinals(read.packed, old, new, number)
         if read.names:
             packed = renumbered(packed, [self.kept.names.number(name) for name in read.names])
         self._put(packed, read.home_key, read.known_keys, is_first=True)
         self.version += 1
         return True
 
-    def _ordinals_of(self, head: Head, packed: bytes) -> tuple[int, int]:
-        """The ordinals that an owner has so far, or ``NO_ORDINAL``."""
-        ordinal = head.old
+    def _known_of(self, head: Head, packed: bytes) -> tuple[int, int, int]:
+        """The ordinals that an owner has so far, or ``NO_ORDINAL``, and how many changes it is after."""
+        ordinal, former = head.old, None
         if head.traits & HAS_ODD_NUMBER:
             # Who worked it out may not have taken all that came before: its number leads to it.
-            odd = self.kept.packed_of_odd_number(head.number.rstrip(b"\0").decode())
-            if odd is not None:
-                return head_of(odd)[:2]
+            former = self.kept.packed_of_odd_number(head.number.rstrip(b"\0").decode())
             ordinal = (NO_ORDINAL, *self.under(keys_in(packed, head)[0]))[-1]
-        former = self.packed(ordinal) if ordinal != NO_ORDINAL else None
-        return head_of(former)[:2] if former else (ordinal, NO_ORDINAL)
-
-    def _with_ordinals(self, packed: bytes, home_key: bytes) -> bytes:
-        """An owner with the ordinals that it has, or gets, and the number of its home."""
-        head = head_of(packed)
-        old, new = self._ordinals_of(head, packed)
-        if new == NO_ORDINAL and head.traits & IS_ANEW:
-            new = self.owners
-        address_number = head.address_number or (self.home_number(home_key) if home_key != NO_HOME else 0)
-        return with_ordinals(packed, old, new, address_number)
+        if former is None and ordinal != NO_ORDINAL:
+            former = self.packed(ordinal)
+        if former is None:
+            return ordinal, NO_ORDINAL, 0
+        known = head_of(former)
+        return known.old, known.new, known.changes
 
     def holding(self, name: str) -> BitMap:
         """Of whom of those whom changes touched a fact holds; see ``OverlayFacts``."""

@@ -35,8 +35,10 @@ def apply_change(state: OwnerState | None, change: Change) -> OwnerState:
     """
     before = OwnerState(change.number) if state is None else state
     if isinstance(change.event, events.NumberReplaced):
-        return _renumbered(before, change.number, change.instant, change.event)
-    return _TAKEN[type(change.event)](before, change.instant, change.event)
+        after = _renumbered(before, change.number, change.instant, change.event)
+    else:
+        after = _TAKEN[type(change.event)](before, change.instant, change.event)
+    return replace(after, changes=before.changes + 1)
 
 
 def in_force_of_notice(instant: int) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from resolver_grpc.changes.packed_owner import (
+    CHANGES,
     COMMON_FACTS,
     HAS_EMAIL,
     HAS_HOME,
@@ -89,6 +90,7 @@ def pack_owner(owner: Owner, facts: FactNames) -> bytes:
         owner.address_number,
         state.recorded,
         _traits_of(owner),
+        state.changes % CHANGES,
         len(spans),
         len(ended),
         len(stated),
@@ -119,6 +121,7 @@ def unpack_owner(packed: bytes, facts: FactNames, horizon: Span) -> Owner:
         stated=stated,
         recorded=head.recorded,
         keyless=horizon if head.traits & IS_KEYLESS else None,
+        changes=head.changes,
         **(_read_rest(packed[at:]) if len(packed) > at else {}),
     )
     return Owner(

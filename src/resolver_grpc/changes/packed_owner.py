@@ -1,8 +1,8 @@
 """An owner whom changes touched, as it lies in memory: what is read or rewritten of it without unpacking the rest.
 
 What belongs here: how it is laid out, and reading single things of it. An owner is its ``HEAD``, its spans (fact,
-start, end), the ends and the lists that were told (fact, instant), its keys, and as JSON what few owners have. Facts are
-numbered. Integers are little-endian. ``owner_packing.py`` packs and unpacks the whole.
+start, end), the ends and the lists that were told (fact, instant), its keys, and as JSON what few owners have. Facts
+are numbered. Integers are little-endian. ``owner_packing.py`` packs and unpacks the whole.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from resolver_grpc.keys import KEY_BYTES
 from resolver_grpc.model import Fact
 
 NO_ORDINAL: Final = 0xFFFF_FFFF
+CHANGES: Final = 1 << 16
 
 HAS_HOME: Final = 1 << 0
 HAS_EMAIL: Final = 1 << 1
@@ -45,6 +46,7 @@ class Head(NamedTuple):
         recorded: when the register's last record took effect.
         traits: whether a change told its home or an e-mail address, whether its number is not what the snapshot has
             or not the only one, and whether the snapshot has no keys of its home.
+        changes: how many changes this is after, modulo ``CHANGES``.
         spans: how many there are, and so for the next three.
     """
 
@@ -54,15 +56,16 @@ class Head(NamedTuple):
     address_number: int
     recorded: int
     traits: int
+    changes: int
     spans: int
     ended: int
     stated: int
     keys: int
 
 
-HEAD: Final = Struct("<II10sIIBHHBH")
+HEAD: Final = Struct("<II10sIIBHHHBH")
 _HEAD_TYPE: Final = np.dtype(
-    list(zip(Head._fields, ("<u4", "<u4", "S10", "<u4", "<u4", "u1", "<u2", "<u2", "u1", "<u2"), strict=True))
+    list(zip(Head._fields, ("<u4", "<u4", "S10", "<u4", "<u4", "u1", "<u2", "<u2", "<u2", "u1", "<u2"), strict=True))
 )
 
 

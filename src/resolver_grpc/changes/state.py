@@ -44,6 +44,7 @@ class OwnerState:
         forwarding_address: where an organisation forwards to, ``""`` for nowhere.
         keyless: the horizon of a snapshot that has no key of the home, for nobody could be reached there within it;
             None where there is nothing that it could lack.
+        changes: how many changes this is after, of the owner's own and of others that touched it.
     """
 
     number: str = field(repr=False)
@@ -60,6 +61,7 @@ class OwnerState:
     dropped: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
     forwarding_address: str = field(default="", repr=False)
     keyless: Span | None = None
+    changes: int = field(default=0, compare=False)
 
 
 def state_from_index(
