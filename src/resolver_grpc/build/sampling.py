@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from resolver_grpc.build.parquet_tables import texts_of
 from resolver_grpc.build.report import Progress
 from resolver_grpc.build.roads import Roads
 from resolver_grpc.build.schema import MAILBOXES, PERSONS, RELATIONS, ROADS
@@ -32,6 +33,8 @@ from resolver_grpc.rows.persons import parse_road_of_home
 
 Codes: TypeAlias = npt.NDArray[np.int64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
+_Taker: TypeAlias = Callable[[OpenTable, Flags, Callable[[int, Row], None], Progress], None]
+"""Reads the chosen rows of a table, and has them taken."""
 Column: TypeAlias = Any
 """A ``pyarrow.ChunkedArray``, which has no types of its own."""
 
@@ -85,13 +88,23 @@ def pick_rows(tables: list[OpenTable], sample: Sample, progress: Progress) -> Pi
     Raises:
         TableError: a table can't be read.
     """
-    return _pick(tables, lambda codes: _draw(codes, sample), (), Sources(), progress)
+    sources = Sources()
+    by_name = {table.table.name: table for table in tables}
+    with progress(0, "looking for roads"), by_name[PERSONS.name].columns() as columns:
+        _add_roads(columns.column, sources.roads)
+    picked = _pick(tables, lambda codes: _draw(codes, sample), (), (sources, _take), progress)
+    if ROADS.name in by_name:
+        _take(by_name[ROADS.name], None, sources.add_road, progress)
+        picked.rows[ROADS.name] = sources.rows_read[ROADS.name]
+    return picked
 
 
 def pick_rows_of(
     tables: list[OpenTable], numbers: Iterable[str], addresses: Collection[str], sources: Sources, progress: Progress
 ) -> Picked:
     """Picks the rows that bear on some numbers, and on whoever claims one of some e-mail addresses.
+
+    What rows say of roads is left out, and only the rows that are picked are read, as columns: a country has millions.
 
     Args:
         tables: as for a sample.
@@ -104,7 +117,7 @@ def pick_rows_of(
         TableError: a table can't be read.
     """
     codes = sorted({_code_of(number) for number in numbers})
-    return _pick(tables, lambda _: codes, addresses, sources, progress)
+    return _pick(tables, lambda _: codes, addresses, (sources, _take_columns), progress)
 
 
 def find_numbers(tables: list[OpenTable], is_sought: Callable[[Codes], Flags], progress: Progress) -> dict[str, Flags]:
@@ -145,14 +158,14 @@ def _pick(
     tables: list[OpenTable],
     choose: Callable[[Codes], list[int]],
     addresses: Collection[str],
-    sources: Sources,
+    into: tuple[Sources, _Taker],
     progress: Progress,
 ) -> Picked:
+    sources, take = into
     by_name = {table.table.name: table for table in tables}
     rows = {}
     with progress(0, "looking through persons"), by_name[PERSONS.name].columns() as columns:
         rows[PERSONS.name] = columns.rows
-        _add_roads(columns.column, sources.roads)
         persons = _read_persons(columns.column)
     with progress(0, "looking through mailboxes"), by_name[MAILBOXES.name].columns() as columns:
         rows[MAILBOXES.name] = columns.rows
@@ -165,12 +178,9 @@ def _pick(
     mentioning = [row for row, mentioned in persons.mentions.items() if not mentioned.isdisjoint(wanted)]
     chosen_persons = _among(persons.codes, wanted)
     chosen_persons[mentioning] = True
-    _take(by_name[PERSONS.name], chosen_persons, sources.add_person, progress)
-    _take(by_name[MAILBOXES.name], chosen_mailboxes, sources.add_mailbox, progress)
-    _take(by_name[RELATIONS.name], chosen_relations, sources.add_relation, progress)
-    if ROADS.name in by_name:
-        _take(by_name[ROADS.name], None, sources.add_road, progress)
-        rows[ROADS.name] = sources.rows_read[ROADS.name]
+    take(by_name[PERSONS.name], chosen_persons, sources.add_person, progress)
+    take(by_name[MAILBOXES.name], chosen_mailboxes, sources.add_mailbox, progress)
+    take(by_name[RELATIONS.name], chosen_relations, sources.add_relation, progress)
     return Picked([_number_of(code) for code in sampled], sources, rows)
 
 
@@ -311,4 +321,15 @@ def _take(table: OpenTable, chosen: Flags | None, take: Callable[[int, Row], Non
         for place, (row_number, row) in enumerate(table.rows()):
             if chosen is None or chosen[place]:
                 take(row_number, row)
+            advance(1)
+
+
+def _take_columns(table: OpenTable, chosen: Flags, take: Callable[[int, Row], None], progress: Progress) -> None:
+    """Reads the chosen rows of a table alone, column by column, and takes them."""
+    places, names = np.flatnonzero(chosen), table.table.column_names
+    with progress(len(places), f"reading {table.table.name}") as advance:
+        with table.columns() as columns:
+            cells = [texts_of(columns.column(name).take(places)) for name in names]
+        for place, *texts in zip(places.tolist(), *cells, strict=True):
+            take(table.edits.row_number(place + 1), dict(zip(names, texts, strict=True)))
             advance(1)
