@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, TypeAlias
 
-from resolver_grpc.changes.events import Change, EmailClaimed, EmailVerified, Erased, NumberReplaced
+from resolver_grpc.changes.events import Change, Erased
 from resolver_grpc.changes.log_sealing import Entry
 from resolver_grpc.changes.owner import apply_change
 from resolver_grpc.changes.owner_keys import keys_of
@@ -88,7 +88,6 @@ class Draft:
     def __init__(self, overlaid: Overlaid) -> None:
         self._overlaid = overlaid
         self._states: dict[str, OwnerState] = {}
-        self._has_renumbered = self._has_claims = False
 
     def judge(self, sent: Sent) -> Entry | Refused:
         """Takes a change into the draft, or tells why it can't be taken."""
@@ -102,18 +101,8 @@ class Draft:
         after = apply_change(before, change)
         self._states |= dict.fromkeys((after.number, *after.old_numbers), after)
         keys = keys_of(after, self._overlaid.keys)
-        worked_out = self._overlaid.after(change, after, keys) if self._is_sure(after) else b""
-        self._has_renumbered |= isinstance(change.event, NumberReplaced)
-        self._has_claims |= isinstance(change.event, EmailVerified | EmailClaimed)
-        return Entry(sent.change_id, sent.content, keys, worked_out)
-
-    def _is_sure(self, state: OwnerState) -> bool:
-        """Whether all is known of an owner: the draft leaves out what a change before it in the group did to others.
-
-        A claim ends others' claims, and a number that is replaced may close others' mailboxes. Neither is what another
-        change is refused for, but who follows the log must not take the owner as it would be without.
-        """
-        return not self._has_renumbered and not (self._has_claims and state.email_address != "")
+        # What a change before it in the group did to others is not known here: whoever follows looks for that.
+        return Entry(sent.change_id, sent.content, keys, self._overlaid.after(change, after, keys))
 
     def _state(self, number: str) -> OwnerState | None:
         if number in self._states:
