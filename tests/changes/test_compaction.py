@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from overlay_nursery import EXPORTED, KEY, SENDERS, WINDOW, Register, content_of, queries, resolver_of, told
+from overlay_nursery import BASE, EXPORTED, KEY, SENDERS, WINDOW, Register, content_of, queries, resolver_of, told
 from test_folding import BASES, EMAILS, HOUSES, NAMES, NUMBERS, claims, consented, moves, of_firms, of_people
 
 from change_messages import ANN, BO, IDA, KIM, message, person
@@ -36,7 +36,8 @@ class CompactedRegister(Register):
     def go_on(self, content):
         """Begins with a content that no changes came after yet."""
         self.content, self.taken = content, []
-        self.overlay = RecordingOverlay(self.taken, MemoryIndex(content), KEY.index_keys, WINDOW)
+        self.overlay = RecordingOverlay(self.taken, MemoryIndex(content), KEY.index_keys, WINDOW, BASE)
+        self.other = Overlay(MemoryIndex(content), KEY.index_keys, WINDOW, BASE)
         self.index = OverlaidIndex(self.overlay)
 
     def compacted(self, is_erased=nobody):
