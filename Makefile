@@ -109,6 +109,7 @@ bench-costs: $(SITE)/snapshot ## What resolving costs, by kind, stage and size, 
 	$(RUN) bench/load.py $(WITH_SITE) --sweep $(LOAD) --out $(RESULTS)/load.md
 	$(RUN) bench/calls.py $(WITH_SITE) $(CALLS) --out $(RESULTS)/calls.md
 	$(RUN) bench/peers.py $(WITH_SITE) --tables $(SITE)/tables $(PEERS) --out $(RESULTS)/peers.md
+	$(RUN) bench/changes.py $(WITH_SITE) $(CHANGES) --out $(RESULTS)/changes.md
 
 bench-guards: $(SITE)/snapshot ## What TLS, audit and budgets cost, what time tells, what hostile clients do, into bench/results/
 	$(RUN) bench/guarded.py $(WITH_SITE) --out $(RESULTS)/guarded.md
@@ -119,7 +120,8 @@ bench-quick: install ## What resolving costs with 20,000 mailboxes, into build/b
 	mkdir -p build/bench-quick
 	$(MAKE) bench-costs MAILBOXES=20000 RESULTS=build/bench-quick RESOLVE="--messages 3 --rounds 2" \
 	  SCALE="--sizes 5000,20000 --messages 20 --rounds 3" LOAD="--seconds 0.3 --warm-up 0.1 --count 50" \
-	  CALLS="--rounds 1 --seconds 0.2 --queries 2000" PEERS="--messages 5 --rounds 2"
+	  CALLS="--rounds 1 --seconds 0.2 --queries 2000" PEERS="--messages 5 --rounds 2" \
+	  CHANGES="--changes 2000 --messages 3 --rounds 2"
 
 bench-build: install ## What building a country costs, beside PostgreSQL where it is installed, into bench/results/
 	$(RUN) bench/build.py --mailboxes $(MAILBOXES) --csv --keep build/countries --out bench/results/build.md
