@@ -17,7 +17,7 @@ from resolver_grpc.build.bulk.numbers import digits_of, number_of, read_cpr_numb
 from resolver_grpc.build.bulk.texts import encode, joint
 from resolver_grpc.build.bulk.times import BLANK, UNREADABLE, five_years_later, read_days, read_times
 from resolver_grpc.build.numbers import follow_numbers
-from resolver_grpc.build.parquet_tables import _texts
+from resolver_grpc.build.parquet_tables import texts_of as cells_of
 from resolver_grpc.canonical.numbers import parse_cpr
 from resolver_grpc.index.layout import ALWAYS, FOREVER
 from resolver_grpc.rows.cells import parse_day_cell, parse_owner_number, parse_time_cell
@@ -226,7 +226,7 @@ def columns_of_ticks(draw):
 def test_arrows_instants_are_read_as_the_plain_way_reads_their_text(column):
     """Before 1970, in any zone, and outside of the calendar, where the text is of no day."""
     assert read_times(column).seconds.tolist() == plain_seconds(
-        [text for chunk in column.chunks for text in _texts(chunk)]
+        [text for chunk in column.chunks for text in cells_of(chunk)]
     )
 
 
@@ -237,7 +237,7 @@ ANY_DAYS = NEAR_DAYS | st.integers(-800_000, 3_000_000) | st.integers(-(1 << 31)
 @settings(deadline=None, max_examples=60)
 @given(columns(ANY_DAYS, [pa.int32()], max_size=15).map(lambda column: column.cast(pa.date32())))
 def test_arrows_days_are_read_as_the_plain_way_reads_their_text(column):
-    texts = [text for chunk in column.chunks for text in _texts(chunk)]
+    texts = [text for chunk in column.chunks for text in cells_of(chunk)]
     assert read_times(column).seconds.tolist() == plain_seconds(texts)
     days = read_days(column)
     found = days.taken(np.arange(len(days.indices)))

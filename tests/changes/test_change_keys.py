@@ -1,9 +1,8 @@
 """The keys that a change's owner is found by are those that the builder would make of the same rows."""
 
 import pytest
-from change_messages import ANN, ANNS_EMAIL, FIRM, IDA, change, message, person
-from rows_model import RowsModel
 
+from change_messages import ANN, ANNS_EMAIL, FIRM, IDA, change, message, person
 from resolver_grpc.build.entries import Entries
 from resolver_grpc.build.owners import join_owners
 from resolver_grpc.build.sources import Sources
@@ -13,6 +12,7 @@ from resolver_grpc.keys import KeyKind, MasterKey
 from resolver_grpc.rows.cells import WHENEVER
 from resolver_grpc.times import parse_time
 from resolver_grpc.v1 import change_pb2 as pb
+from rows_model import RowsModel
 
 KEYS = MasterKey(bytes(32)).index_keys
 OPENED = ("mailbox_opened", {})

@@ -40,6 +40,8 @@ def asked_about(dice, pool, sizes=SIZES):
     fields = {"personal_content": True} if dice.random() < 0.2 else {}
     if dice.random() < 0.3:
         fields["shipment_id"] = dice.choice(["shipment 1", "forsendelse æ"])
+    if dice.random() < 0.3:
+        fields["at_least_sequence"] = dice.choice([1, 7])
     return request_of(queries, dice.choice(SENDER_IDS), **fields), dice.choice([*TIMES, TIMES[0] - 1, TIMES[-1] + 1])
 
 

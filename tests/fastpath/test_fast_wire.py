@@ -6,7 +6,7 @@ import pytest
 from fast_nursery import SENDERS, both_ways, dice_of, message_of, plain_content, request_of
 from hypothesis import given, settings
 from odd_queries import OddQueries
-from wire_mutations import LENGTH, NOT_UTF8, QUERIES, TEXTS, encode, fields_of, requests, rows, varint
+from wire_mutations import LENGTH, NOT_UTF8, QUERIES, TEXTS, VARINT, encode, fields_of, requests, rows, varint
 
 from resolver_grpc.errors import MalformedRequestError
 from resolver_grpc.model import Kind, QueryRow
@@ -71,9 +71,20 @@ def test_mutated_requests_are_read_alike(ways):
 
 
 def test_every_cut_of_a_request_is_read_alike(ways):
-    request = request_of([BY_NAME, *MESSAGES[:3]], personal_content=True, shipment_id="x")
+    request = request_of([BY_NAME, *MESSAGES[:3]], personal_content=True, shipment_id="x", at_least_sequence=300)
     for end in range(len(request) + 1):
         ways.agree(request[:end], INSTANT)
+
+
+@pytest.mark.parametrize(
+    "sequences", [(0,), (1,), (7,), (8,), ((1 << 63) - 1,), (1 << 63,), ((1 << 64) - 1,), (9, 1), (1, 9)]
+)
+@pytest.mark.parametrize("surplus", [0, 1, 8])
+def test_a_sequence_that_is_asked_for_is_read_alike_however_it_is_written(ways, sequences, surplus):
+    asked = encode([(5, VARINT, one, surplus) for one in sequences])
+    request = request_of([BY_NAME])
+    ways.agree(request + asked, INSTANT)
+    ways.agree(asked + request, INSTANT)
 
 
 @pytest.mark.parametrize("message", [BY_NAME, *MESSAGES[:6]], ids=lambda message: Kind(message.kind).name)
