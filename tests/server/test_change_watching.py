@@ -120,6 +120,7 @@ def test_a_slow_reader_is_cut_off_and_goes_on_from_the_last_response_that_it_too
                 pass
             ended = outcome(lambda: responses.extend(call))
         assert ended == ("RESOURCE_EXHAUSTED", "SLOW_READER")
+        monkeypatch.undo()
         call = watch(registrar, responses[-1].next_sequence)
         rest, _ = take(call, 4_001 - responses[-1].next_sequence)
         call.cancel()
