@@ -119,3 +119,13 @@ def test_flags_that_stay_as_they_were_are_not_copied():
     facts = index.facts_at(5)
     assert standing.owner_flags(facts, SenderClass.PUBLIC) is standing.owner_flags(facts, SenderClass.PUBLIC)
     assert standing.relation_flags(facts, MANY[0]) is standing.relation_flags(facts, MANY[0])
+
+
+def test_what_is_asked_for_again_is_not_worked_out_anew():
+    """Each slice of a batch asks, and to compare the sets of millions takes milliseconds."""
+    facts = index_of(dice_of(3), 64).facts_at(1_000)
+    standing, asking = Standing(64), SENDERS["s"]
+    owners, relations = standing.owner_flags(facts, asking.sender_class), standing.relation_flags(facts, asking)
+    object.__setattr__(facts, "_sets", None)
+    assert standing.owner_flags(facts, asking.sender_class) is owners
+    assert standing.relation_flags(facts, asking) is relations

@@ -153,7 +153,7 @@ def test_a_builder_killed_at_random_instants_leaves_a_whole_snapshot_or_none(sit
     life = life_of(site.build)
     shutil.rmtree(site.target)
     fates = []
-    for instant in instants(life, 12, seed=7):
+    for instant in instants(life, 8, seed=7):
         fates.append(site.build("after", instant))
         assert site.check() == read_manifest(other).snapshot_id
         site.build_again_and_clear()
@@ -185,7 +185,7 @@ def test_builder_and_publisher_killed_in_turn_leave_the_store_on_a_whole_generat
     before, after = read_manifest(other).snapshot_id, site.snapshot_id
     assert site.live() == after
     fates = []
-    for build_at, publish_at in zip(instants(builder, 6, 11), instants(publisher, 6, 12), strict=True):
+    for build_at, publish_at in zip(instants(builder, 4, 11), instants(publisher, 4, 12), strict=True):
         shutil.rmtree(site.target)
         shutil.rmtree(site.store)
         place(site.store, other, site.inputs.key)

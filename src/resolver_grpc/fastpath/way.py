@@ -25,6 +25,7 @@ from resolver_grpc.policy.compiled import PERSONAL_CONTENT, compile_policy
 
 if TYPE_CHECKING:
     from resolver_grpc.fastpath._kernel import Batch, Judge, Layer, PageSet
+    from resolver_grpc.index.reader import Sets
 
 _TABLE: Final = 8
 _PAGES_AT_ONCE: Final = 4096
@@ -104,7 +105,9 @@ class FastWay:
         self._layer: Layer | None = None
         self._looked_at: tuple[int, int] | None = None
         self._lock = Lock()
+        self._facts: Sets[Any] | None = None
         self._judges: dict[tuple[Sender, bool, Role], _Judged] = {}
+        self._current: dict[tuple[Sender, bool, Role], Judge] = {}
 
     def memories(self) -> dict[str, Memory]:
         """How well the words of each fold are remembered, by the fold's name."""
@@ -156,11 +159,21 @@ class FastWay:
             SnapshotError: the index is closed, or no snapshot can be judged at that instant.
         """
         facts: Any = (self._overlaid or self._index).facts_at(instant)
+        if facts is not self._facts:
+            self._facts, self._current = facts, {}
+        asked = sender, personal_content, role
+        # Each slice of a batch asks, and mostly nothing has changed since the last one.
+        current = self._current.get(asked)
+        if current is None:
+            current = self._current[asked] = self._judge_of(facts, asked)
+        return current
+
+    def _judge_of(self, facts: Any, asked: tuple[Sender, bool, Role]) -> Judge:  # noqa: ANN401 - sets of either index
+        sender, personal_content, role = asked
         flags = self._standing.owner_flags(facts, sender.sender_class), self._standing.relation_flags(facts, sender)
         looks_at = *flags, self._look_at_layer()
         if len(self._judges) >= MOST_SENDERS:
-            self._judges = {}
-        asked = sender, personal_content, role
+            self._judges, self._current = {}, {}
         judged = self._judges.get(asked)
         if judged is None or not all(map(is_, judged[1:], looks_at)):
             extra = PERSONAL_CONTENT if personal_content else 0
