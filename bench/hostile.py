@@ -14,11 +14,9 @@ from typing import Any, NamedTuple
 
 import click
 import grpc
-import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from attacks import CLOSED, MADE, REFUSED, attacks
+from callers import write_access
 from latency import MEDIAN, P99, percentile
 from machine import describe_machine
 from nation.requests import encode_requests
@@ -36,7 +34,7 @@ _HEADINGS = (
     *("attack", "memory before, MiB", "during", "after", "open files during", "p50 before, ms", "during"),
     *("p99 before, ms", "during", "ratio", "others failed", "what the server did"),
 )
-_CALLERS, _SECONDS_OF_A_TOKEN = ("hostile", "other"), 3_600
+_CALLERS = ("hostile", "other")
 _METHOD = "/resolver_grpc.v1.ResolverService/ResolveBatch"
 _OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0))
 _EXISTING = click.Path(path_type=Path, exists=True)
@@ -84,7 +82,7 @@ def main(  # noqa: PLR0917 - every option is an argument
             for size in (1, _BATCH)
         )
         (folder / "batch").write_bytes(batch)
-        write_access(folder)
+        write_access(folder, dict.fromkeys(_CALLERS, "delivery"))
         suffered = [_suffer(site, attack, seconds, single, folder) for attack in attacks(batch)]
     text = "\n".join(_report(mailboxes, seconds, suffered))
     print(text)
@@ -107,19 +105,6 @@ def _suffer(site: Site, attack: str, seconds: float, single: bytes, folder: Path
         time.sleep(_SECONDS_TO_SETTLE)
         after = _look(server)
     return Suffered(attack, (before, during, after), calm, waited, json.loads(said))
-
-
-def write_access(folder: Path) -> None:
-    """Writes an access file of two callers, the public key of who signs their tokens, and a token of each."""
-    key = Ed25519PrivateKey.generate()
-    (folder / "idp.pem").write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    lines = ['[[issuers]]\nname = "bench"\naudience = "bench"\nalgorithm = "EdDSA"\nkeys = ["idp.pem"]\n']
-    for name in _CALLERS:
-        known_by = f'tokens = [{{ issuer = "bench", subject = "{name}" }}]'
-        lines.append(f'[[callers]]\nname = "{name}"\nrole = "delivery"\nsenders = "all"\n{known_by}\n')
-        claims = {"iss": "bench", "aud": "bench", "sub": name, "exp": time.time() + _SECONDS_OF_A_TOKEN}
-        (folder / name).write_text(jwt.encode(claims, key, "EdDSA"), encoding="utf-8")
-    (folder / "access.toml").write_text("\n".join(lines), encoding="utf-8")
 
 
 def _ask(channel: grpc.Channel, single: bytes, token: str, seconds: float, server: Running) -> tuple[Vitals, Waited]:
