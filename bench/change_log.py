@@ -1,16 +1,19 @@
+#!/usr/bin/env python3
 """What the log of changes costs, beside the syncing of a page, and what is left of it after kills and flipped bytes."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from statistics import median
 
 import click
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -20,12 +23,14 @@ from resolver_grpc.changes.log import ChangeLog
 from resolver_grpc.changes.log_sealing import Entry
 from resolver_grpc.errors import ChangeLogError
 from resolver_grpc.keys import KeyRing, MasterKey
+from resolver_grpc.program import one_line_errors
 from resolver_grpc.v1 import change_pb2 as pb
+from rounds import compare, take_in_turn
+from syncs import append_pages, overwrite_pages
 
 _RING = KeyRing(MasterKey(b"bench" + bytes(27)))
 _GROUP = 1_000
 _ONES = 200
-_PAGE = 4_096
 _PERSON = pb.Person(
     status="01",
     full_name="Anne-Marie Elkjær Sørensen",
@@ -67,14 +72,15 @@ def make_entry(number: int) -> Entry:
     return Entry(change.change_id, change.SerializeToString(), tuple(os.urandom(16) for _ in range(keys)))
 
 
-@click.command(help=__doc__)
-@click.option("--changes", default=200_000, show_default=True, help="How many are appended in bulk.")
+@click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--changes", type=click.IntRange(min=1), default=200_000, show_default=True, help="Appended in bulk.")
 @click.option("--rounds", default=9, show_default=True, help="Of closed loops, each beside syncs of a page.")
 @click.option("--kills", default=300, show_default=True)
 @click.option("--flips", default=300, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path), help="Markdown file for the result.")
 @click.option("--append-to", type=click.Path(path_type=Path), hidden=True)
 @click.option("--first", default=0, hidden=True)
+@one_line_errors()
 def main(
     *, changes: int, rounds: int, kills: int, flips: int, out: Path | None, append_to: Path | None, first: int
 ) -> None:
@@ -98,7 +104,7 @@ def _measure(folder: Path, changes: int, rounds: int) -> Iterator[str]:
     with ChangeLog(path, _RING) as log:
         spent = 0.0
         for first in range(0, changes, _GROUP):
-            group = [make_entry(number) for number in range(first, first + _GROUP)]
+            group = [make_entry(number) for number in range(first, min(first + _GROUP, changes))]
             start = time.perf_counter()
             log.append(group)
             spent += time.perf_counter() - start
@@ -111,33 +117,26 @@ def _measure(folder: Path, changes: int, rounds: int) -> Iterator[str]:
         for _ in range(10_000):
             log.last_sequence()
         yield f"the last sequence: {(time.perf_counter() - start) / 10_000 * 1e6:.1f} µs"
-        loops = [(_sync_pages(folder / "page"), _append_ones(log, changes + at * _ONES)) for at in range(rounds)]
+        loops = take_in_turn(
+            {
+                "a page overwritten": partial(overwrite_pages, folder / "overwritten", _ONES),
+                "a page appended": partial(append_pages, folder / "appended", _ONES),
+                "a change": partial(_append_ones, log, itertools.count(changes)),
+            },
+            rounds,
+        )
     start = time.perf_counter()
     ChangeLog(path, _RING).close()
     yield f"opened, with the walk through all of it: {time.perf_counter() - start:.2f} s"
-    pages, ones = (statistics.median(column) for column in zip(*loops, strict=True))
-    ratios = sorted(one / page for page, one in loops)
-    yield (
-        f"closed loop, one at a time: {ones:,.0f} changes/s, beside {pages:,.0f} syncs of a page a second in the same "
-        f"rounds: {statistics.median(ratios):.2f} times ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+    ones = loops.pop("a change")
+    beside = " and ".join(
+        f"{compare(ones, pages)} times the {median(pages):,.0f} of {name}" for name, pages in loops.items()
     )
+    yield f"closed loop, one at a time, synced: {median(ones):,.0f} a second, {beside} in the same rounds"
 
 
-def _sync_pages(path: Path) -> float:
-    """Syncs of a page at the end of a growing file, a second."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    page = os.urandom(_PAGE)
-    start = time.perf_counter()
-    for _ in range(_ONES):
-        os.write(descriptor, page)
-        os.fsync(descriptor)
-    spent = time.perf_counter() - start
-    os.close(descriptor)
-    return _ONES / spent
-
-
-def _append_ones(log: ChangeLog, first: int) -> float:
-    entries = [make_entry(number) for number in range(first, first + _ONES)]
+def _append_ones(log: ChangeLog, numbers: Iterator[int]) -> float:
+    entries = [make_entry(number) for number in itertools.islice(numbers, _ONES)]
     start = time.perf_counter()
     for entry in entries:
         log.append([entry])
