@@ -7,11 +7,18 @@ where nobody of the snapshot does, most of the time.
 from __future__ import annotations
 
 import random
+from array import array
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, overload
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from resolver_grpc.errors import ConfigurationError
+from resolver_grpc.rows.cells import is_cpr
 from resolver_grpc.v1 import change_pb2 as pb
+
+if TYPE_CHECKING:
+    from resolver_grpc.index.reader import Index
 
 ROUND = 20
 """The mix is that of so many changes: 4 consents, 4 logins, 6 relations, 4 moves, a verification and a closing."""
@@ -19,6 +26,32 @@ ROUND = 20
 _NAMES = "anne bo carl dorte erik fie gert hanne ib jane karl lis mads nina ole pia rikke sune tina uffe".split()
 _SENDERS = 40
 _SECONDS_BACK = 40_000
+
+
+class Persons(Sequence[str]):
+    """The CPR numbers of a snapshot's persons, each read when it is asked for: of millions few bytes are held.
+
+    Raises:
+        ConfigurationError: there are none.
+    """
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._ordinals = array("I", (one for one in range(index.owners) if is_cpr(index.number(one))))
+        if not self._ordinals:
+            raise ConfigurationError("the snapshot has no persons; name one of a country")
+
+    def __len__(self) -> int:
+        return len(self._ordinals)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return [self._index.number(ordinal) for ordinal in self._ordinals[place]]
+        return self._index.number(self._ordinals[place])
 
 
 def draw_changes(numbers: Sequence[str], count: int, instant: int, seed: int) -> Iterator[pb.Change]:
@@ -31,7 +64,7 @@ def draw_changes(numbers: Sequence[str], count: int, instant: int, seed: int) ->
         seed: what the draw follows from.
     """
     dice = random.Random(seed)  # noqa: S311 - a choice of test data
-    order = dice.sample(range(len(numbers)), len(numbers))
+    order = array("I", dice.sample(range(len(numbers)), min(count, len(numbers))))
     for place in range(count):
         number = numbers[order[place % len(order)]]
         effective = Timestamp(seconds=instant - 1 - place % _SECONDS_BACK)

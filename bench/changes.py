@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import click
 
-from change_mix import draw_changes
+from change_mix import Persons, draw_changes
 from machine import describe_machine
 from nation.requests import encode_requests
 from nation.world import make_country
@@ -29,12 +29,11 @@ from resolver_grpc.changes.owner import apply_change
 from resolver_grpc.changes.owner_keys import keys_of
 from resolver_grpc.changes.parsing import parse_change
 from resolver_grpc.changes.refusing import refusal
-from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.fastpath.way import FastWay
 from resolver_grpc.keys import KeyRing, MasterKey
 from resolver_grpc.program import one_line_errors
 from resolver_grpc.resolve import Resolver
-from resolver_grpc.rows.cells import Span, is_cpr
+from resolver_grpc.rows.cells import Span
 from resolver_grpc.server.batch import Batches
 from resolver_grpc.server.fast_batches import FastBatches
 from resolver_grpc.v1 import change_pb2 as pb
@@ -140,7 +139,7 @@ def append_changes(site: Site, path: Path, count: int, seed: int) -> tuple[float
     """Takes changes and writes them to a log; gives the microseconds of judging each, and how many were refused."""
     with opening(site) as opened, ChangeLog(path, _RING) as log:
         overlay, spent, refused = asked_overlay(opened), 0.0, 0
-        changes = draw_changes(_persons_of(opened), count, opened.instant, seed)
+        changes = draw_changes(Persons(opened.served.snapshot.index), count, opened.instant, seed)
         while messages := list(itertools.islice(changes, _GROUP)):
             started = time.thread_time()
             entries = [entry for message in messages if (entry := judge(overlay, opened, message))]
@@ -207,7 +206,7 @@ def _follow(log: ChangeLog, overlay: Overlay) -> tuple[float, float, int]:
 def resolve_in_turn(opened: Opened, overlay: Overlay, asked: Sequence[bytes], rounds: int) -> dict[str, list[float]]:
     """Microseconds a query, round by round, without changes and with them."""
     changed = answering(opened, overlay)
-    more = draw_changes(_persons_of(opened), len(asked) * (rounds + 1), opened.instant, seed=9)
+    more = draw_changes(Persons(opened.served.snapshot.index), len(asked) * (rounds + 1), opened.instant, seed=9)
 
     def one_more() -> None:
         judge(overlay, opened, next(more))
@@ -235,14 +234,6 @@ def _micros(fast: FastBatches, asked: Sequence[bytes], instant: int, before: Cal
         before()
         spent += micros(partial(fast.answer, message, instant), _BATCH)
     return spent / len(asked)
-
-
-def _persons_of(opened: Opened) -> list[str]:
-    index = opened.served.snapshot.index
-    numbers = [number for number in map(index.number, range(index.owners)) if is_cpr(number)]
-    if not numbers:
-        raise ConfigurationError("the snapshot has no persons; name one of a country")
-    return numbers
 
 
 def _report(mailboxes: int, costs: Costs, taken: dict[str, list[float]]) -> Iterator[str]:
