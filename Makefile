@@ -14,7 +14,7 @@ PROTOS := $(wildcard protos/resolver_grpc/v1/*.proto)
 RUN := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-quick test test-plain test-anew test-kernels fuzz check format format-check lint types imports proto proto-check docs agree defences bench bench-costs bench-guards bench-quick bench-build country clean
+.PHONY: help install demo demo-quick test test-plain test-anew test-kernels fuzz check format format-check lint types imports proto proto-check docs agree defences bench bench-costs bench-changes bench-guards bench-quick bench-build country clean
 
 help: ## List what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -104,7 +104,7 @@ $(SITE)/snapshot: | install
 	  --mailboxes $(SITE)/tables/mailboxes.parquet --relations $(SITE)/tables/relations.parquet \
 	  --roads $(SITE)/tables/roads.parquet
 
-bench: bench-costs bench-guards ## All benchmarks into bench/results/; an hour and a half
+bench: bench-costs bench-changes bench-guards ## All benchmarks into bench/results/; an hour and a half
 
 bench-costs: $(SITE)/snapshot ## What resolving costs, by kind, stage and size, and beside others, into bench/results/
 	$(RUN) bench/resolve.py $(WITH_SITE) $(RESOLVE) --out $(RESULTS)/resolve.md
@@ -112,19 +112,24 @@ bench-costs: $(SITE)/snapshot ## What resolving costs, by kind, stage and size, 
 	$(RUN) bench/load.py $(WITH_SITE) --sweep $(LOAD) --out $(RESULTS)/load.md
 	$(RUN) bench/calls.py $(WITH_SITE) $(CALLS) --out $(RESULTS)/calls.md
 	$(RUN) bench/peers.py $(WITH_SITE) --tables $(SITE)/tables $(PEERS) --out $(RESULTS)/peers.md
+
+bench-changes: $(SITE)/snapshot ## What changes cost, alone and through the server, and what kills leave of them, into bench/results/
+	$(RUN) bench/change_log.py $(CHANGE_LOG) --out $(RESULTS)/change_log.md
 	$(RUN) bench/changes.py $(WITH_SITE) $(CHANGES) --out $(RESULTS)/changes.md
+	$(RUN) bench/change_calls.py $(WITH_SITE) $(CHANGE_CALLS) --out $(RESULTS)/change_calls.md
 
 bench-guards: $(SITE)/snapshot ## What TLS, audit and budgets cost, what time tells, what hostile clients do, into bench/results/
 	$(RUN) bench/guarded.py $(WITH_SITE) --out $(RESULTS)/guarded.md
 	$(RUN) bench/telling.py --out $(RESULTS)/telling.md
 	$(RUN) bench/hostile.py --out $(RESULTS)/hostile.md
 
-bench-quick: install ## What resolving costs with 20,000 mailboxes, into build/bench-quick, in two minutes: to see that it runs
+bench-quick: install ## What resolving costs with 20,000 mailboxes, into build/bench-quick, in three minutes: to see that it runs
 	mkdir -p build/bench-quick
-	$(MAKE) bench-costs MAILBOXES=20000 RESULTS=build/bench-quick RESOLVE="--messages 3 --rounds 2" \
+	$(MAKE) bench-costs bench-changes MAILBOXES=20000 RESULTS=build/bench-quick RESOLVE="--messages 3 --rounds 2" \
 	  SCALE="--sizes 5000,20000 --messages 20 --rounds 3" LOAD="--seconds 0.3 --warm-up 0.1 --count 50" \
 	  CALLS="--rounds 1 --seconds 0.2 --queries 2000" PEERS="--messages 5 --rounds 2" \
-	  CHANGES="--changes 2000 --messages 3 --rounds 2"
+	  CHANGES="--changes 2000 --messages 3 --rounds 2" CHANGE_LOG="--changes 5000 --rounds 1 --kills 2 --flips 20" \
+	  CHANGE_CALLS="--changes 1000 --ones 30 --sights 30 --kills 2 --rounds 1"
 
 bench-build: install ## What building a country costs, beside PostgreSQL where it is installed, into bench/results/
 	$(RUN) bench/build.py --mailboxes $(MAILBOXES) --csv --keep build/countries --out bench/results/build.md

@@ -16,10 +16,9 @@ _CALLER = "load.example.dk"
 _ACCESS = f"""
 [[callers]]
 name = "load"
-role = "delivery"
-senders = "all"
 certificates = ["DNS:{_CALLER}"]
 """
+_DELIVERY, _REGISTRAR = 'role = "delivery"\nsenders = "all"\n', 'role = "registrar"\n'
 
 
 class Guards(NamedTuple):
@@ -34,18 +33,20 @@ class Guards(NamedTuple):
     credentials: grpc.ChannelCredentials
 
 
-def make_guards(folder: Path) -> Guards:
+def make_guards(folder: Path, *, registrar: bool = False) -> Guards:
     """Makes a CA, certificates of both sides, an access file and an empty audit.
 
     Args:
         folder: empty; what the server writes goes there, too.
+        registrar: whether the caller sends changes; else it resolves, for delivery.
     """
     ca = trustme.CA()
     ours, theirs = ca.issue_cert("127.0.0.1", "localhost"), ca.issue_cert(_CALLER)
     roots = ca.cert_pem.bytes()
     chains = [b"".join(pem.bytes() for pem in leaf.cert_chain_pems) for leaf in (ours, theirs)]
+    access = _ACCESS + (_REGISTRAR if registrar else _DELIVERY)
     files = {"ca.pem": roots, "server.pem": chains[0], "server.key": ours.private_key_pem.bytes()}
-    for name, content in {**files, "access.toml": _ACCESS.encode()}.items():
+    for name, content in {**files, "access.toml": access.encode()}.items():
         (folder / name).touch(0o600)
         (folder / name).write_bytes(content)
     (folder / "audit").mkdir(0o700)

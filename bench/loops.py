@@ -110,9 +110,9 @@ class Run:
             ConfigurationError: nobody answers there.
         """
         async with AsyncExitStack() as ends:
-            made = (_open_channel(target, credentials) for _ in range(self.plan.streams))
+            made = (open_channel(target, credentials) for _ in range(self.plan.streams))
             channels = [await ends.enter_async_context(channel) for channel in made]
-            await _connect(channels, target)
+            await connect(channels, target)
             begin = time.perf_counter()
             self._end = begin + self.plan.warm_up + self.plan.seconds
             window = Window(begin + self.plan.warm_up, self._end)
@@ -233,13 +233,19 @@ class Run:
             self.kept.append((sent.place, response))
 
 
-def _open_channel(target: str, credentials: grpc.ChannelCredentials | None) -> Channel:
+def open_channel(target: str, credentials: grpc.ChannelCredentials | None) -> Channel:
+    """Opens a channel with a connection of its own."""
     if credentials:
         return grpc.aio.secure_channel(target, credentials, options=_OPTIONS)
     return grpc.aio.insecure_channel(target, options=_OPTIONS)
 
 
-async def _connect(channels: list[Channel], target: str) -> None:
+async def connect(channels: Sequence[Channel], target: str) -> None:
+    """Waits until channels are connected.
+
+    Raises:
+        ConfigurationError: nobody answers there.
+    """
     try:
         async with asyncio.timeout(_SECONDS_TO_CONNECT):
             for channel in channels:
