@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from resolver_grpc.snapshot.files import read_manifest
 from serving import Site
 from sites import find_site, opening
 
-_BATCH, _SMALL_BATCH = 1_000, 100
+_BATCH, _SMALL_BATCH, _MOST_SEEN = 1_000, 100, 1_000
 _EXISTING = click.Path(path_type=Path, exists=True)
 
 
@@ -33,14 +33,16 @@ class Changes:
         instant: the servers' now.
         numbers: of persons of the snapshot, as many as are needed.
         bulk: messages of 1,000 changes.
-        small: the same changes in messages of 100.
+        seen: numbers of other persons, whose changes are looked for.
+        beside: messages of 100 changes of nobody of these.
         ones: messages of one change.
     """
 
     instant: int
     numbers: list[str]
     bulk: list[bytes]
-    small: list[bytes]
+    seen: list[str]
+    beside: list[bytes]
     ones: list[bytes]
 
 
@@ -86,11 +88,13 @@ def main(  # noqa: PLR0917 - every option is an argument
         sections = {
             "In bulk": in_bulk(office, sent.bulk, rounds),
             "One at a time": one_by_one(office, sent.ones, rounds),
-            "Seen at once": seen_at_once(office, sent.numbers, sent.small, sights, sent.instant),
+            "Seen at once": seen_at_once(office, sent.seen, sent.beside, sights, sent.instant),
             "Killed": outlived_kills(office, sent.numbers, sent.instant, kills),
         }
-        told = (line for heading, lines in sections.items() for line in (f"## {heading}\n", *lines))
-        text = "\n".join([*_heading(site, mailboxes, len(sent.numbers)), *told])
+        told = list(_heading(site, mailboxes, len(sent.numbers)))
+        for heading, lines in sections.items():
+            told += [f"## {heading}\n", *lines]
+        text = "\n".join(told)
     print(text)
     if out:
         out.write_text(text, encoding="utf-8")
@@ -107,12 +111,21 @@ def draw(site: Site, count: int, ones: int, seed: int) -> Changes:
     """
     with opening(site) as opened:
         persons, instant = Persons(opened.served.snapshot.index), opened.instant
-        bulk, small = (
-            list(encode_changes(draw_changes(persons, min(count, len(persons)), instant, seed), size))
-            for size in (_BATCH, _SMALL_BATCH)
+
+        def encode(numbers: Sequence[str], most: int, size: int) -> list[bytes]:
+            return list(encode_changes(draw_changes(numbers, most, instant, seed), size))
+
+        count = min(count, len(persons))
+        seen = persons[: min(_MOST_SEEN, len(persons) // 2)]
+        others = persons[len(seen) : len(seen) + count]
+        return Changes(
+            instant=instant,
+            numbers=persons[:count],
+            bulk=encode(persons, count, _BATCH),
+            seen=seen,
+            beside=encode(others, len(others), _SMALL_BATCH),
+            ones=encode(persons, ones, 1),
         )
-        single = list(encode_changes(draw_changes(persons, ones, instant, seed + 1), 1))
-        return Changes(instant, persons[:count], bulk, small, single)
 
 
 def _heading(site: Site, mailboxes: int, count: int) -> Iterator[str]:

@@ -59,7 +59,10 @@ class Fate:
 
 
 def outlived_kills(office: Office, numbers: Sequence[str], instant: int, kills: int) -> Iterator[str]:
-    """Kills.
+    """Kills servers while changes stream in, and tells what is left; see ``kill_over_and_over``.
+
+    Yields:
+        The lines of a report.
 
     Raises:
         ChangeLogError: something that was acknowledged is not there.

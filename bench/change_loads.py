@@ -121,7 +121,7 @@ async def _send_in_turn(taking: Taking, messages: Sequence[bytes]) -> tuple[floa
 
 
 def in_bulk(office: Office, messages: Sequence[bytes], rounds: int) -> Iterator[str]:
-    """In bulk."""
+    """Measures changes in bulk; yields the lines of a report."""
     yield (
         f"Messages of up to 1,000 changes, encoded beforehand, over {_STREAMS} streams, each a connection of its own, "
         f"with {_IN_FLIGHT} messages under way on each; each time a server of its own on an empty log. The client "
@@ -143,7 +143,7 @@ def in_bulk(office: Office, messages: Sequence[bytes], rounds: int) -> Iterator[
 
 
 def one_by_one(office: Office, messages: Sequence[bytes], rounds: int) -> Iterator[str]:
-    """One at a time."""
+    """Measures changes one at a time, beside the syncs of a page; yields the lines of a report."""
     count = len(messages) // (rounds + 1)
     yield (
         f"Messages of one change over one stream, each sent once the former is acknowledged, {count} of them a "

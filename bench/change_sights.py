@@ -42,7 +42,7 @@ class Sights(NamedTuple):
     Attributes:
         acknowledged: how many changes were acknowledged.
         seconds: from the acknowledgement to each worker's answer, ascending.
-        misses: answers from before the change.
+        misses: answers of an earlier sequence, or of another decision than the change leads to.
     """
 
     acknowledged: int
@@ -61,17 +61,20 @@ class Step(NamedTuple):
 def seen_at_once(
     office: Office, numbers: Sequence[str], load: Sequence[bytes], count: int, instant: int
 ) -> Iterator[str]:
-    """Seen at once.
+    """Looks for changes in every worker as soon as they are acknowledged.
 
     Args:
         office: what the servers are started from.
         numbers: of persons of the snapshot.
-        load: messages of changes that another stream sends meanwhile, the second time.
+        load: messages of changes of others, which another stream sends meanwhile, the second time.
         count: how many changes are looked after, at most.
         instant: the servers' now.
 
+    Yields:
+        The lines of a report.
+
     Raises:
-        MismatchedResponseError: something was not seen.
+        MismatchedResponseError: something was not seen; after the lines.
     """
     rows, missed = [], 0
     for name, beside in (("nothing else", ()), ("another stream's messages of 100", load)):
@@ -80,15 +83,15 @@ def seen_at_once(
         missed += sights.misses
         times = [f"{percentile(sights.seconds, share) * _MILLI:.2f}" for share in (MEDIAN, P99, _ALL)]
         rows.append([name, f"{sights.acknowledged:,}", f"{len(sights.seconds):,}", f"{sights.misses:,}", *times])
-    if missed:
-        raise MismatchedResponseError(f"{missed} answers were from before a change that had been acknowledged")
-    head = ("beside", "acknowledged", "answers asked for then", "from before it", "p50, ms", "p99, ms", "longest, ms")
+    head = ("beside", "acknowledged", "answers asked for then", "not of it", "p50, ms", "p99, ms", "longest, ms")
     yield (
         f"Once a change is acknowledged each of {_WORKERS} workers is asked for its owner by CPR number at once, over "
         "a connection of its own; the answer has to be of that change or a later one, and the changed decision. The "
         "changes come by both workers in turn. Milliseconds from the acknowledgement to an answer.\n"
     )
     yield from table(head, rows)
+    if missed:
+        raise MismatchedResponseError(f"{missed} answers were not of a change that had been acknowledged: none may be")
 
 
 async def _look(taking: Taking, numbers: Sequence[str], load: Sequence[bytes], count: int, instant: int) -> Sights:

@@ -70,6 +70,12 @@ def test_changes_are_cut_into_messages_in_their_order():
     assert [one for message in messages for one in ids_of(message)] == [change.change_id for change in changes]
 
 
+def test_nobody_is_looked_for_whom_others_change_meanwhile(sent):
+    changed = {one.number for message in sent.beside for one in ApplyChangesRequest.FromString(message).changes}
+    assert len(changed) == COUNT
+    assert not changed & set(sent.seen)
+
+
 def test_pages_are_overwritten_in_place_and_appended_at_the_end(tmp_path):
     path = tmp_path / "pages"
     assert overwrite_pages(path, 3) > 0
@@ -129,7 +135,7 @@ def test_what_is_not_seen_ends_the_benchmark(office, sent, monkeypatch):
     """A decision that no worker ever gives is waited for, of two workers, alone and beside others' changes."""
     monkeypatch.setitem(change_sights._STEPS, "unsubscribed", decision_pb2.REASON_HELD_FOR_SENDER)
     with pytest.raises(MismatchedResponseError, match="4 answers"):
-        list(change_sights.seen_at_once(office, sent.numbers, (), 3, sent.instant))
+        list(change_sights.seen_at_once(office, sent.seen, (), 3, sent.instant))
 
 
 def test_kills_lose_nothing(office, sent):
