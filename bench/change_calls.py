@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import itertools
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,13 +92,13 @@ def main(  # noqa: PLR0917 - every option is an argument
             "Seen at once": seen_at_once(office, sent.seen, sent.beside, sights, sent.instant),
             "Killed": outlived_kills(office, sent.numbers, sent.instant, kills),
         }
-        told = list(_heading(site, mailboxes, len(sent.numbers)))
-        for heading, lines in sections.items():
-            told += [f"## {heading}\n", *lines]
-        text = "\n".join(told)
-    print(text)
+        told = []
+        for line in itertools.chain(_heading(site, mailboxes, len(sent.numbers)), _in_sections(sections)):
+            # At once: what ends it with an error stands in the table before.
+            print(line, flush=True)
+            told.append(line)
     if out:
-        out.write_text(text, encoding="utf-8")
+        out.write_text("\n".join(told), encoding="utf-8")
 
 
 def draw(site: Site, count: int, ones: int, seed: int) -> Changes:
@@ -126,6 +127,12 @@ def draw(site: Site, count: int, ones: int, seed: int) -> Changes:
             beside=encode(others, len(others), _SMALL_BATCH),
             ones=encode(persons, ones, 1),
         )
+
+
+def _in_sections(sections: Mapping[str, Iterator[str]]) -> Iterator[str]:
+    for heading, lines in sections.items():
+        yield f"## {heading}\n"
+        yield from lines
 
 
 def _heading(site: Site, mailboxes: int, count: int) -> Iterator[str]:
