@@ -40,8 +40,8 @@ WINDOW = Span(EXPORTED, EXPORTED + 30 * 86_400)
 SENDERS = [KNOWN_SENDERS["power"], KNOWN_SENDERS["town"]]
 
 
-def content_of(rows, roads=()):
-    """What a snapshot of some owners' rows and roads holds; no row may be rejected."""
+def content_of(rows, roads=(), window=WINDOW):
+    """What a snapshot of some owners' rows and roads holds within a horizon; no row may be rejected."""
     sources = Sources()
     for row in roads:
         sources.add_road(1, row)
@@ -51,7 +51,7 @@ def content_of(rows, roads=()):
                 take(1, row)
     assert not sources.rejects.rows
     owners = in_order_of_ordinals(join_owners(sources), KEY.index_keys)
-    return assemble(owners, Entries(KEY.index_keys, sources.roads, WINDOW), lambda _: None)
+    return assemble(owners, Entries(KEY.index_keys, sources.roads, window), lambda _: None)
 
 
 def resolver_of(index):

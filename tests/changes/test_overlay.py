@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from overlay_nursery import KEY, SENDERS, WINDOW, Register, follow, handle, queries, resolver_of, told
+from overlay_nursery import KEY, SENDERS, WINDOW, Register, content_of, follow, handle, queries, resolver_of, told
 
 from blank_rows import road
 from change_messages import ANN, BO, EVENTS, FIRM, IDA, KIM, OF_FIRMS, change, person
@@ -12,7 +12,9 @@ from resolver_grpc.changes.overlay import Overlay
 from resolver_grpc.changes.owner import apply_change
 from resolver_grpc.changes.owner_keys import keys_of
 from resolver_grpc.changes.reasons import ChangeReason
+from resolver_grpc.index.memory import MemoryIndex
 from resolver_grpc.model import Kind, QueryRow
+from resolver_grpc.rows.cells import Span
 from resolver_grpc.times import parse_time
 from resolver_grpc.v1 import change_pb2 as pb
 from rows_model import WITH_RECORD
@@ -265,13 +267,57 @@ def test_a_record_as_of_before_a_departure_tells_no_home():
 
 
 def test_no_record_is_asked_for_where_nobody_is_reached_by_it():
-    """Still protected after the login; an opening of whom a change told the home; what happens past the horizon."""
-    register = Register(*NAMESAKES, *OUT_OF_REACH["protected"], ("mailbox_closed", BO, "2026-03-01", {}))
+    """Still protected after the login; an opening without a consent; a login in time, and one of a reachable owner."""
+    register = Register(*NAMESAKES, *OUT_OF_REACH["protected"])
     assert register.take("logged_in", ANN, "2026-10-24")
-    assert register.take("protection_lifted", ANN, "2027-03-01")
-    assert register.take("moved", BO, "2026-10-24", person=person(full_name="Ann Bo", house_number="14"))
-    assert register.take("mailbox_opened", BO, "2026-10-25")
-    assert register.ask(at("14"), LATER) == ("DELIVERABLE", [BO])
+    assert register.take("mailbox_opened", KIM, "2026-10-24")
+    assert register.take("mailbox_closed", KIM, "2026-10-25")
+    assert register.take("mailbox_opened", KIM, "2026-10-26")
+    assert register.take("logged_in", BO, "2026-10-26")
+    assert register.take("protection_set", BO, "2026-10-26", protections=FROM_2026)
+    assert register.ask(at("12"), LATER) == ("NOT_FOUND", [])
+
+
+COMING_BACK = {
+    "the mailbox opens": (("mailbox_closed", {}), "mailbox_opened"),
+    "a protection is lifted": (("protection_set", {"protections": FROM_2026}), "protection_lifted"),
+}
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+@pytest.mark.parametrize(("leaves", "comes_back"), COMING_BACK.values(), ids=COMING_BACK)
+def test_of_two_namesakes_none_is_taken_for_the_only_one_because_the_next_snapshot_has_no_keys_of_the_other(
+    leaves, comes_back, is_told
+):
+    """Out of reach in the tables that it is built of, and back while that is done: what was told before it lacks, too.
+
+    The snapshot in service has the keys, or a change told it the home, so that it wouldn't need the record itself.
+    """
+    register = Register(*NAMESAKES)
+    if is_told:
+        assert register.take("renamed", ANN, "2026-10-23", person=person(full_name="Ann Bo"))
+    assert register.take(leaves[0], ANN, "2026-10-24", **leaves[1])
+    exported, window = parse_time("2026-10-25"), Span(parse_time("2026-10-25"), WINDOW.end)
+    below = MemoryIndex(content_of(register.rows_at(exported), window=window))
+    following, without = (OverlaidIndex(Overlay(below, KEY.index_keys, window)) for _ in range(2))
+    assert register.refusal(comes_back, ANN, "2026-10-25T10:00:00Z") is ChangeReason.RECORD_NEEDED
+    record = {"person": person(full_name="Ann Bo")}
+    assert register.take(comes_back, ANN, "2026-10-25T10:00:00Z", **record)
+    following.overlay.take(change(comes_back, ANN, "2026-10-25T10:00:00Z", **record), register.laid[-1][2])
+    for index in (register.index, following):
+        assert register.ask(BY_NAME, LATER, index=index) == ("AMBIGUOUS_RECIPIENT", [])
+    without.overlay.take(change(comes_back, ANN, "2026-10-25T10:00:00Z"), register.laid[-1][2])
+    assert register.ask(BY_NAME, LATER, index=without) == ("DELIVERABLE", [BO]), "what the refusal is for"
+
+
+def test_after_nearly_five_years_a_login_brings_the_record_too():
+    """The next snapshot may be of tables from before the login, with a horizon that begins after the five years."""
+    before = [("mailbox_opened", ANN, "2021-11-01", {}), *consented(BO, full_name="Ann Bo")]
+    register = Register(*before, ("address_consent_given", ANN, "2026-02-01", {"person": person(full_name="Ann Bo")}))
+    assert register.ask(BY_NAME, "2026-10-25") == ("AMBIGUOUS_RECIPIENT", [])
+    assert register.refusal("logged_in", ANN, "2026-10-25") is ChangeReason.RECORD_NEEDED
+    assert register.take("logged_in", ANN, "2026-10-25", person=person(full_name="Ann Bo"))
+    assert register.refusal("logged_in", ANN, "2026-10-26") is None
 
 
 # Where the overlay can't know what the tables will say it reaches fewer: these are kept out of the property below.
