@@ -57,6 +57,22 @@ def test_a_withdrawn_consent_counts_from_the_next_batch_on_and_after_a_restart(p
         assert registrar.ask(BY_NAME) == ("DELIVERABLE", [ANN])
 
 
+def test_behind_two_mailboxes_that_meet_a_change_of_the_same_message_is_judged_as_of_after_they_were_closed(tmp_path):
+    """Bo's mailbox was closed by a change that names Ann: to open it again is to come back, with the record."""
+    register = unchanged(tmp_path)
+    home = {"person": person(full_name="Bo Bo", floor="3", door="tv")}
+    changes = [
+        sent("number_replaced", ANN, current_number=BO, **home),
+        sent("mailbox_opened", BO),
+        sent("logged_in", IDA),
+        sent("mailbox_opened", BO, **home),
+    ]
+    with registering(register, new_log(tmp_path / "log", register.key), tmp_path) as registrar:
+        outcomes = registrar.apply(*changes)
+        assert [outcome.sequence for outcome in outcomes] == [1, 0, 2, 3]
+        assert wire.ChangeReason.Name(outcomes[1].reason) == "CHANGE_REASON_RECORD_NEEDED"
+
+
 def test_a_bad_change_is_refused_alone_with_its_reason_and_field(registrar):
     outcomes = registrar.apply(
         sent("logged_in", STRANGER),

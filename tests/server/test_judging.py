@@ -46,15 +46,18 @@ def taking(register, log):
 
 
 def write(log, served, messages):
-    """Has some changes judged together and written; tells which were taken."""
+    """Has some changes judged together, as far as they can be, and written; tells which were taken."""
     sent = [read_sent(message, NOON, may_erase=True) for message in messages]
-    with log.group() as group:
-        judged = list(judge_group(sent, [None] * len(sent), Draft(served.overlaid)))
-        for one in judged:
-            if isinstance(one, Entry):
-                group.write(one)
-    served.overlaid.replay()
-    return [isinstance(one, Refused) and one.reason for one in judged]
+    outcomes = []
+    while left := sent[len(outcomes) :]:
+        with log.group() as group:
+            judged = list(judge_group(left, [None] * len(left), Draft(served.overlaid)))
+            for one in judged:
+                if isinstance(one, Entry):
+                    group.write(one)
+        served.overlaid.replay()
+        outcomes += [isinstance(one, Refused) and one.reason for one in judged]
+    return outcomes
 
 
 def told(served):
@@ -78,6 +81,8 @@ def claim(number, address):
 @example([*claim(BO, EMAILS[ANN]), (ANN, ("logged_in", {}))])
 @example([(ANN, ("number_replaced", {"current_number": BO, "person": person()})), (BO, ("logged_in", {}))])
 @example([(ANN, ("number_replaced", {"current_number": LIS, "person": person()})), (LIS, ("mailbox_closed", {}))])
+@example([(ANN, ("number_replaced", {"current_number": BO, "person": person()})), (BO, ("mailbox_opened", {}))])
+@example([*claim(BO, EMAILS[ANN]), (ANN, ("email_dropped", {"email_address": EMAILS[ANN]})), *claim(ANN, EMAILS[ANN])])
 def test_a_group_comes_to_what_its_changes_come_to_one_by_one_and_so_for_who_follows(registers, events):
     messages = [
         message(name, number, "2026-11-01T10:00:00Z", f"c-{at}", **fields)

@@ -83,7 +83,7 @@ class Intake:
         while self._waiting:
             group = self._next_group()
             try:
-                outcomes = iter(await self._write([change for one in group for change in one.changes]))
+                outcomes = iter(await self._write_in_turn([change for one in group for change in one.changes]))
                 self._note_fault(None)
                 for one in group:
                     one.answer.set_result(list(islice(outcomes, len(one.changes))))
@@ -110,8 +110,19 @@ class Intake:
             count += len(group[-1].changes)
         return group
 
+    async def _write_in_turn(self, changes: Sequence[Sent]) -> list[Outcome]:
+        """Writes changes, in one group where all of them can be judged together."""
+        outcomes: list[Outcome] = []
+        while len(outcomes) < len(changes):
+            outcomes += await self._write(changes[len(outcomes) :])
+        return outcomes
+
     async def _write(self, changes: Sequence[Sent]) -> list[Outcome]:
-        """Judges a group and writes it; what can be laid over the snapshot before the log is locked comes first."""
+        """Judges a group and writes it; what can be laid over the snapshot before the log is locked comes first.
+
+        Returns:
+            The outcomes of as many changes as were judged, the first of them at least.
+        """
         with self._in_service.batch() as served:
             overlaid = served.overlaid
             assert overlaid, "a server that takes changes has a log"
@@ -128,7 +139,7 @@ class Intake:
                 return judged, sequences
 
             judged, sequences = await loop.run_in_executor(self._thread, write)
-            overlaid.foresee(_known(changes, judged, sequences))
+            overlaid.foresee(_known(changes[: len(judged)], judged, sequences))
         return [sequences[one.change_id] if isinstance(one, Entry) else one for one in judged]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple, TypeAlias
 
-from resolver_grpc.changes.events import Change, Erased
+from resolver_grpc.changes.events import Change, Erased, NumberReplaced
 from resolver_grpc.changes.log_sealing import Entry
 from resolver_grpc.changes.owner import apply_change
 from resolver_grpc.changes.owner_keys import keys_of
@@ -18,6 +18,7 @@ from resolver_grpc.changes.parsing import parse_change
 from resolver_grpc.changes.reasons import ChangeReason, RefusedChangeError
 from resolver_grpc.changes.refusing import refusal
 from resolver_grpc.changes.state import OwnerState
+from resolver_grpc.model import Fact
 from resolver_grpc.server.overlaid import Overlaid
 from resolver_grpc.v1.change_pb2 import Change as ChangeMessage
 
@@ -79,15 +80,23 @@ def read_sent(message: ChangeMessage, instant: int, *, may_erase: bool = False) 
 
 
 class Draft:
-    """The owners as they are after the changes of a group so far.
+    """The owners as they are after the changes of a group so far, each by the changes that name it.
+
+    What changes do to others it doesn't know. A claim that moved away needs not be known: it is looked for where the
+    change is laid down, and no change is refused for a claim that still stands. Two mailboxes that met and were closed
+    must be.
 
     Args:
         overlaid: the changes before the group.
+
+    Attributes:
+        is_over: whether mailboxes of which it doesn't know were closed, so that no other change may be judged by it.
     """
 
     def __init__(self, overlaid: Overlaid) -> None:
         self._overlaid = overlaid
         self._states: dict[str, OwnerState] = {}
+        self.is_over = False
 
     def judge(self, sent: Sent) -> Entry | Refused:
         """Takes a change into the draft, or tells why it can't be taken."""
@@ -99,10 +108,20 @@ class Draft:
         if reason:
             return Refused(reason, _PATHS.get(reason, "number"))
         after = apply_change(before, change)
+        self.is_over = isinstance(change.event, NumberReplaced) and self._has_mailbox(
+            change.event.current_number, before
+        )
         self._states |= dict.fromkeys((after.number, *after.old_numbers), after)
         keys = keys_of(after, self._overlaid.keys)
         # What a change before it in the group did to others is not known here: whoever follows looks for that.
         return Entry(sent.change_id, sent.content, keys, self._overlaid.after(change, after, keys))
+
+    def _has_mailbox(self, number: str, owner: OwnerState | None) -> bool:
+        """Whether a number leads to a mailbox of somebody else than an owner."""
+        found = self._state(number)
+        if found is None or Fact.MAILBOX not in found.facts:
+            return False
+        return owner is None or found.number not in {owner.number, *owner.old_numbers}
 
     def _state(self, number: str) -> OwnerState | None:
         if number in self._states:
@@ -126,10 +145,12 @@ def judge_group(changes: Iterable[Sent], found: Iterable[Outcome | None], draft:
 
     Yields:
         For each change what is known of it, why it is refused, or the entry to be written; one that comes twice has
-        the same entry.
+        the same entry. Of those behind one after which the draft is over nothing: they are the next group's.
     """
     entries: dict[str, Entry] = {}
     for sent, known in zip(changes, found, strict=True):
+        if draft.is_over:
+            return
         entry = entries.get(sent.change_id)
         if known is not None:
             yield known
