@@ -4,7 +4,7 @@ import pytest
 from access_nursery import entrance, outcome, write_access
 from change_nursery import Registrar, fresh_id
 
-from change_messages import message
+from change_messages import message, person
 from hot_swap_store import Following, make_current, server_following
 from resolver_grpc.build.snapshot import build_snapshot
 from resolver_grpc.changes.log import ChangeLog
@@ -70,6 +70,18 @@ def test_what_a_new_snapshot_contains_is_not_laid_over_it_and_later_changes_are(
     assert registrar.resolve(BY_ADDRESS).change_sequence == 2
     registrar.took(sent("address_consent_withdrawn", ANN))
     assert registrar.ask(BY_ADDRESS) == ("NOT_FOUND", [])
+
+
+def test_who_moved_is_found_over_a_former_snapshot_also_after_changes_that_were_taken_over_a_newer_one(followed):
+    """Over the newer one nobody is told the home any more, so that its keys don't stand in the log with the login."""
+    _, registrar = followed
+    record = person(full_name="Bo Bo", house_number="18")
+    at_home = QueryRow("", Kind.FULL_NAME, full_name="Bo Bo", address_line="Vestergade 18, 8000 Aarhus C")
+    registrar.took(sent("moved", BO, person=record))
+    assert wait_for(followed, 2) == ""
+    registrar.took(sent("logged_in", BO))
+    assert wait_for(followed, 1) == ""
+    assert registrar.ask(at_home) == ("DELIVERABLE", [BO])
 
 
 def test_a_snapshot_ahead_of_the_log_is_refused_and_the_former_goes_on(followed):

@@ -23,8 +23,8 @@ from resolver_grpc.changes.owner_keys import keys_of
 from resolver_grpc.changes.parsing import parse_change
 from resolver_grpc.changes.state import OwnerState
 from resolver_grpc.errors import ChangeLogError
-from resolver_grpc.keys import IndexKeys, KeyKind
-from resolver_grpc.rows.cells import Span, is_cpr
+from resolver_grpc.keys import IndexKeys
+from resolver_grpc.rows.cells import Span
 from resolver_grpc.snapshot.store import Snapshot
 from resolver_grpc.v1.change_pb2 import Change as ChangeMessage
 
@@ -179,11 +179,13 @@ class Overlaid:
         self.sequence += 1
 
     def _parsed(self, read: Read) -> tuple[Change, tuple[bytes, ...]]:
+        """A change with the keys that lead to its owner from then on, as it is known over this snapshot.
+
+        Those in the log were made over the snapshot of who wrote it. Over an older one, which another worker still
+        serves or the store was rolled back to, changes told more of the owner, and more keys lead there; and they may
+        be under another master key.
+        """
         change = parse_change(ChangeMessage.FromString(read.content))
-        kind = KeyKind.CPR if is_cpr(change.number) else KeyKind.CVR
-        if self.keys.key(kind, change.number) in read.keys:
-            return change, read.keys
-        # Written by a server whose snapshot is under another key of the ring.
         after = apply_change(self._overlay.state(change.number), change)
         return change, keys_of(after, self.keys)
 
