@@ -117,6 +117,7 @@ def write_tables(
     roads=(),
     suffix=".csv",
     change_sequence=7,
+    register_date=REGISTER_DATE,
 ):
     """Writes the four tables and tells where."""
     paths = {}
@@ -124,7 +125,7 @@ def write_tables(
         know(rows)
         paths[table.name] = folder / f"{table.name}{suffix}"
         with write_table(
-            paths[table.name], table, TableMeta(change_sequence, REGISTER_DATE if table is PERSONS else "")
+            paths[table.name], table, TableMeta(change_sequence, register_date if table is PERSONS else "")
         ) as out:
             for row in rows:
                 out.write(row)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from hypothesis import strategies as st
 
 from change_messages import message, person
 from resolver_grpc.build.assemble import assemble, in_order_of_ordinals
-from resolver_grpc.build.entries import Entries
+from resolver_grpc.build.entries import Entries, reachable_within
 from resolver_grpc.build.owners import join_owners
 from resolver_grpc.build.sources import Sources
-from resolver_grpc.handles import Handles
+from resolver_grpc.handles import Handles, NamedOwner
 from resolver_grpc.index.layout import ALWAYS
 from resolver_grpc.index.memory import MemoryIndex
 from resolver_grpc.keys import MasterKey
-from resolver_grpc.model import Kind, QueryRow
+from resolver_grpc.model import Fact, Kind, QueryRow
 from resolver_grpc.resolve import Resolver
 from resolver_grpc.rows.cells import Span
 from resolver_grpc.times import parse_time
@@ -40,18 +42,20 @@ PROTECTIONS = st.lists(
 )
 OF_SENDERS = {"sender_id": st.sampled_from(["power", "town"])}
 FORWARDING = {"forwarding_address": st.sampled_from(["new@firm.dk", "curator@law.dk"])}
+RECORD = {"person": st.none() | HOMES}
+"""The register's record, for events that may bring it along."""
 HAPPENING = {
-    "mailbox_opened": {},
+    "mailbox_opened": RECORD,
     "mailbox_closed": {},
-    "logged_in": {},
+    "logged_in": RECORD,
     "private_post_ended": {},
     "erased": {},
     "address_consent_given": {"person": HOMES},
     "address_consent_withdrawn": {},
     "moved": {"person": HOMES},
     "renamed": {"person": HOMES},
-    "protection_set": {"protections": PROTECTIONS},
-    "protection_lifted": {},
+    "protection_set": {"protections": PROTECTIONS} | RECORD,
+    "protection_lifted": RECORD,
     "died": {},
     "exempted": {"last_day": st.sampled_from(["", "2026-11-05"])},
     "exemption_ended": {},
@@ -84,13 +88,20 @@ def asked():
 
 
 ASKED = list(asked())
+HANDLES = Handles([KEY.handles_secret])
+
+
+@cache
+def by_handle(sender_id):
+    """For each handle that a sender may have a query, the number that it was made under, and the way."""
+    ways = [(number, way) for number in [*PEOPLE, LIS] for way in (Kind.CPR, Kind.FULL_NAME, Kind.EMAIL)]
+    handles = HANDLES.issue(sender_id, [NamedOwner(number, way) for number, way in ways])
+    return [(QueryRow("", Kind.HANDLE, handle=handle), *way) for handle, way in zip(handles, ways, strict=True)]
 
 
 def sources_of(models, instant):
     sources = Sources()
     for model in models:
-        if model.opened is None:
-            continue
         for take, rows in zip(
             (sources.add_person, sources.add_mailbox, sources.add_relation), model.rows_at(instant), strict=True
         ):
@@ -105,9 +116,11 @@ class Rows:
 
     def __init__(self):
         self.models = {}
+        # Five years after his opening Bo drops out, unless he logs in.
+        openings = {ANN: "2026-01-01", BO: "2021-11-04", IDA: "2026-01-01"}
         for number, name, house in ((ANN, "Ann Bo", "12"), (BO, "Bo Dam", "12"), (IDA, "Ann Sø", "14")):
             home = person(full_name=name, house_number=house)
-            self.take("mailbox_opened", number, "2026-01-01", {})
+            self.take("mailbox_opened", number, openings[number], {})
             self.take("address_consent_given", number, "2026-02-01", {"person": home})
             for event in ("email_verified", "email_claimed"):
                 self.take(event, number, "2026-02-01", {"email_address": EMAILS[number]})
@@ -119,22 +132,53 @@ class Rows:
     def edit(self, number, sent, instant):
         model = self.models.setdefault(number, RowsModel(number))
         name = sent.WhichOneof("event")
-        model.take(name, instant, getattr(sent, name))
+        event = getattr(sent, name)
+        model.take(name, instant, event)
         self.models[model.number] = model
+        if name in {"email_verified", "email_claimed"}:
+            self.claim_moves(model, event)
 
-    def told(self, sender, instant):
-        """What the rows, exported now, say to every question."""
-        models = list(dict.fromkeys(self.models.values()))
-        sources = sources_of(models, instant)
+    def claim_moves(self, model, event):
+        """From when on an address is verified and claimed, nobody else's claim to it holds."""
+        address = event.email_address
+        if model.email != address or address not in model.verified:
+            return
+        start = max(model.claimed, model.verified[address])
+        if not any(model.claimed <= drop <= start for drop in model.drops.get(address, ())):
+            for other in self.everybody():
+                if other is not model and other.email == address:
+                    other.on_email_dropped(start, event)
+
+    def everybody(self):
+        """Whoever has or had a mailbox; of who was erased there are no rows."""
+        return [model for model in dict.fromkeys(self.models.values()) if model.opened is not None]
+
+    def told(self, asked, instant):
+        """What the rows, exported now, say to each sender's questions."""
+        sources = sources_of(self.everybody(), instant)
         owners = in_order_of_ordinals(join_owners(sources), KEY.index_keys)
         content = assemble(owners, Entries(KEY.index_keys, sources.roads, Span(EXPORTED, 1 << 32)), lambda _: None)
-        resolver = Resolver(MemoryIndex(content), KEY.index_keys, ALWAYS, Handles([KEY.handles_secret]))
+        resolver = Resolver(MemoryIndex(content), KEY.index_keys, ALWAYS, HANDLES)
         return [
-            (decision.reason.name, [(target.number, target.forwarding_address) for target in decision.targets])
-            for decision in resolver.resolve(ASKED, sender, instant)
+            [
+                (decision.reason.name, [(target.number, target.forwarding_address) for target in decision.targets])
+                for decision in resolver.resolve(queries, sender, instant)
+            ]
+            for sender, queries in asked
         ]
 
-    def tables(self):
-        rows = [model.rows_at(EXPORTED) for model in dict.fromkeys(self.models.values())]
+    def tables(self, instant=EXPORTED):
+        """The rows as they would be exported at a midnight."""
+        rows = [model.rows_at(instant) for model in self.everybody()]
         persons, mailboxes, relations = ([row for of_owner in rows for row in of_owner[at]] for at in range(3))
         return {"persons": persons, "mailboxes": mailboxes, "relations": relations}
+
+    def claiming_out_of_reach(self, instant, window):
+        """Whoever claims an e-mail address, and can't be reached by it at any instant of a window."""
+        models = {model.number: model for model in self.everybody()}
+        owners = join_owners(sources_of(models.values(), instant))
+        return {
+            models[owner.number]
+            for owner in owners
+            if owner.email_address and not reachable_within(owner.facts, (Fact.REGISTERED, Fact.CLAIM), window)
+        }
