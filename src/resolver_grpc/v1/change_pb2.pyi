@@ -346,8 +346,8 @@ class MailboxOpened(_message.Message):
     @_builtins.property
     def person(self) -> Global___Person:
         """Optional. The person as the register has them now; of persons only. It is needed, else the change is refused with
-        RECORD_NEEDED, where the owner could be found by address from then on, and the snapshot, which was built while that
-        was not so, doesn't know the address: others of the same name there would be taken for the only ones.
+        RECORD_NEEDED, where the owner can be found by address from then on, or soon, and couldn't before: a snapshot that was
+        or is built meanwhile doesn't know the address, and others of the same name there would be taken for the only ones.
         """
 
     def __init__(

@@ -84,7 +84,7 @@ class _ChangeReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChangeRe
     CHANGE_REASON_CHANGE_ID_TAKEN: _ChangeReason.ValueType  # 35
     """Another change has this id."""
     CHANGE_REASON_RECORD_NEEDED: _ChangeReason.ValueType  # 36
-    """The person's record is needed with it: the snapshot has no keys of an address at which the owner could be found."""
+    """The person's record is needed with it: the owner can be found by address again, and a snapshot may lack the address."""
 
 class ChangeReason(_ChangeReason, metaclass=_ChangeReasonEnumTypeWrapper):
     """Why a change is refused."""
@@ -146,7 +146,7 @@ CHANGE_REASON_NO_FORWARDING: ChangeReason.ValueType  # 34
 CHANGE_REASON_CHANGE_ID_TAKEN: ChangeReason.ValueType  # 35
 """Another change has this id."""
 CHANGE_REASON_RECORD_NEEDED: ChangeReason.ValueType  # 36
-"""The person's record is needed with it: the snapshot has no keys of an address at which the owner could be found."""
+"""The person's record is needed with it: the owner can be found by address again, and a snapshot may lack the address."""
 Global___ChangeReason: _TypeAlias = ChangeReason  # noqa: Y015
 
 @_typing.final
