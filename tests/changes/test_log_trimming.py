@@ -34,8 +34,8 @@ def nursery():
 
 def sealed_in(path):
     """The bytes of each entry by its sequence, and of the hash of its change's id, as they stand in the file now."""
-    with ChangeLog(path, RING) as log, log._file.begin() as reading:
-        entries = dict(reading.cursor(log._file.entries))
+    with ChangeLog(path, RING) as log, log._file.reading() as (file, reading):
+        entries = dict(reading.cursor(file.entries))
         hashes = {place: log._active.hash_id(f"feed-{place - 1}") for place in range(1, ENTRIES + 1)}
         return {int.from_bytes(place, "big"): sealed for place, sealed in entries.items()}, hashes
 

@@ -11,20 +11,31 @@ the one that is open here; ``log_names.py`` has how, and it is followed before a
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain, repeat
 from pathlib import Path
-from threading import RLock
 from typing import Any, Final, Self
 
-from resolver_grpc.changes.log_check import check_beginning, check_file
 from resolver_grpc.changes.log_file import LogFile
-from resolver_grpc.changes.log_names import file_id, locked, make_private, open_beside, remove_leftovers, replace_file
-from resolver_grpc.changes.log_sealing import LAST_BYTES, SEQUENCE, Entry, LogKey, Read, id_hash_of, key_id_of
+from resolver_grpc.changes.log_followed import FollowedFile
+from resolver_grpc.changes.log_group import Group
+from resolver_grpc.changes.log_names import remove_leftovers, replace_file
+from resolver_grpc.changes.log_sealing import (
+    LAST_BYTES,
+    SEQUENCE,
+    Entry,
+    LogKey,
+    Read,
+    id_hash_of,
+    key_id_of,
+    read_entry,
+)
 from resolver_grpc.errors import ChangeIdTakenError, ChangeLogError, KeyFileError
 from resolver_grpc.keys import KeyRing
+
+__all__ = ["ChangeLog", "Group"]
 
 _AT_ONCE: Final = 1_000
 _RESTORE: Final = "restore it from its backup, or begin a new one and build a snapshot from tables exported after it"
@@ -47,23 +58,14 @@ class ChangeLog:
 
     def __init__(self, path: Path, ring: KeyRing, renewed: Callable[[], KeyRing] | None = None) -> None:
         self._path, self._ring, self._renewed = path, ring, renewed
-        self._lock = RLock()
-        make_private(path)
-        self._stated = open_beside(path)
+        self._file = FollowedFile(path)
         try:
-            with self._naming(fcntl.LOCK_SH):
-                check_file(path.resolve())
-                self._file = LogFile(path, path.resolve())
-            try:
-                self.log_id = self._file.log_id
-                self._keys = self._keys_of(ring)
-                self._active = self._keys[bytes.fromhex(ring.active.key_id)]
-                self._check_last()
-            except BaseException:
-                self._file.close()
-                raise
+            self.log_id = self._file.log_id
+            self._keys = self._keys_of(ring)
+            self._active = self._keys[bytes.fromhex(ring.active.key_id)]
+            self._check_last()
         except BaseException:
-            os.close(self._stated)
+            self._file.close()
             raise
 
     def __enter__(self) -> Self:
@@ -75,7 +77,6 @@ class ChangeLog:
     def close(self) -> None:
         """Closes it; whatever was appended is on the disk already."""
         self._file.close()
-        os.close(self._stated)
 
     def append(self, entries: Sequence[Entry]) -> list[int]:
         """Writes entries in one synced transaction; all of them or none.
@@ -97,7 +98,7 @@ class ChangeLog:
         Raises:
             ChangeLogError: it can't be written.
         """
-        with self._writing() as (file, writing):
+        with self._file.writing() as (file, writing):
             group = Group(self, file, writing)
             yield group
             if not group.appended:
@@ -112,7 +113,7 @@ class ChangeLog:
         Raises:
             ChangeLogError: it can't be read.
         """
-        with self._reading() as (file, reading):
+        with self._file.reading() as (file, reading):
             return file.last(reading)
 
     def first_sequence(self) -> int:
@@ -121,7 +122,7 @@ class ChangeLog:
         Raises:
             ChangeLogError: it can't be read.
         """
-        with self._reading() as (file, reading):
+        with self._file.reading() as (file, reading):
             return file.first(reading)
 
     def read_from(self, sequence: int) -> Iterator[Read]:
@@ -134,6 +135,30 @@ class ChangeLog:
             yield from some
             sequence += len(some)
 
+    def read_some(self, sequence: int, most: int) -> list[Read]:
+        """Reads so many entries at most from a sequence on, in order; none past the last.
+
+        Raises:
+            ChangeLogError: see ``read_from``.
+        """
+        return [read_entry(sequence + place, plain) for place, plain in enumerate(self.open_some(sequence, most))]
+
+    def open_some(self, sequence: int, most: int) -> list[bytes]:
+        """Deciphers so many entries at most from a sequence on, as ``read_some`` does; see ``log_sealing.after_in``.
+
+        Raises:
+            ChangeLogError: see ``read_from``.
+        """
+        with self._file.reading() as (file, reading):
+            wanted = range(sequence, min(sequence + most, file.last(reading) + 1))
+            if sequence < file.first(reading):
+                raise ChangeLogError(
+                    f"{self._path}: holds changes from {file.first(reading)} on; serve a newer snapshot"
+                )
+            found = file.sealed_from(reading, sequence, len(wanted))
+            # What stands in the place of one that is missing isn't of its sequence.
+            return list(self._open(wanted, chain(found, repeat(b""))))
+
     def trim(self, up_to: int) -> None:
         """Removes the entries up to a sequence, with it, for good; their ids are forgotten too.
 
@@ -143,70 +168,16 @@ class ChangeLog:
         Raises:
             ChangeLogError: they can't be removed; the log is then as it was.
         """
-        # First the names, then the write lock: who opens the log takes them in this order too.
-        with self._naming(fcntl.LOCK_EX):
-            self._follow()
-            with self._using() as file, file.refusing(), file.begin(write=True) as writing:
-                first = max(file.first(writing), min(up_to, file.last(writing)) + 1)
-                if first > file.first(writing):
-                    replace_file(self._path, lambda fresh: file.write_from(writing, first, fresh))
-                else:
-                    remove_leftovers(self._path)
-                writing.abort()
-
-    def _follow(self) -> None:
-        """Opens the file that took the place of the one that is open; the lock on the names is held."""
-        if file_id(self._path) == self._file.id:
-            return
-        # Who wrote it did so a moment ago: it isn't walked through.
-        check_beginning(self._path.resolve())
-        former, self._file = self._file, LogFile(self._path, self._path.resolve())
-        if not former.users:
-            former.close()
-
-    @contextmanager
-    def _using(self) -> Iterator[LogFile]:
-        """Gives the file that the name leads to, which stays open as long as the block lasts."""
-        with self._lock:
-            if file_id(self._path) != self._file.id:
-                with self._naming(fcntl.LOCK_SH):
-                    self._follow()
-            file = self._file
-            file.users += 1
-        try:
-            yield file
-        finally:
-            with self._lock:
-                file.users -= 1
-                if file is not self._file and not file.users:
-                    file.close()
-
-    @contextmanager
-    def _reading(self) -> Iterator[tuple[LogFile, Any]]:
-        with self._using() as file, file.refusing(), file.begin() as reading:
-            yield file, reading
-
-    @contextmanager
-    def _writing(self) -> Iterator[tuple[LogFile, Any]]:
-        """Holds the write lock of the file that the name leads to, which can't change as long as it is held."""
-        while True:
-            with self._using() as file, file.refusing(), file.begin(write=True) as writing:
-                if file_id(self._path) == file.id:
-                    yield file, writing
-                    return
-                writing.abort()
-
-    @contextmanager
-    def _naming(self, operation: int) -> Iterator[None]:
-        try:
-            with locked(self._stated, operation):
-                yield
-        except OSError as error:
-            raise ChangeLogError(f"{self._path}: can't be changed: {error.strerror}; set that right") from None
+        with self._file.replacing() as (file, writing):
+            first = max(file.first(writing), min(up_to, file.last(writing)) + 1)
+            if first > file.first(writing):
+                replace_file(self._path, lambda fresh: file.write_from(writing, first, fresh))
+            else:
+                remove_leftovers(self._path)
 
     def _check_last(self) -> None:
         """Refuses a log that holds less than was written to it, or that is under keys that the ring doesn't hold."""
-        stated, last = os.pread(self._stated, LAST_BYTES, 0), self.last_sequence()
+        stated, last = os.pread(self._file.stated, LAST_BYTES, 0), self.last_sequence()
         if not stated and not last:
             # New, or killed when it was.
             self._state_last(0)
@@ -224,7 +195,7 @@ class ChangeLog:
     def _state_last(self, sequence: int) -> None:
         """Unsynced: after a loss of power it may state an earlier one, and never a later."""
         try:
-            os.pwrite(self._stated, self._active.seal_last(sequence), 0)
+            os.pwrite(self._file.stated, self._active.seal_last(sequence), 0)
         except OSError as error:
             raise ChangeLogError(f"{self._path}: can't be written: {error.strerror}; set that right") from None
 
@@ -248,29 +219,20 @@ class ChangeLog:
         writing.put(place, sealed, db=file.entries, append=True)
         writing.put(id_hash_of(sealed), place + self._active.hash_content(entry), db=file.ids)
 
-    def read_some(self, sequence: int, most: int) -> list[Read]:
-        """Reads so many entries at most from a sequence on, in order; none past the last.
-
-        Raises:
-            ChangeLogError: see ``read_from``.
-        """
-        with self._reading() as (file, reading):
-            last = file.last(reading)
-            if sequence < file.first(reading):
-                raise ChangeLogError(
-                    f"{self._path}: holds changes from {file.first(reading)} on; serve a newer snapshot"
-                )
-            places = range(sequence, min(sequence + most, last + 1))
-            return [self._open(one, reading.get(SEQUENCE.pack(one), db=file.entries, default=b"")) for one in places]
-
-    def _open(self, sequence: int, sealed: bytes) -> Read:
-        key = self._key_of(sealed)
-        try:
-            if key is not None:
-                return key.open(sequence, sealed)
-        except ValueError:
-            pass
-        raise ChangeLogError(f"{self._path}: the entry {sequence} is damaged or under a key not held; {_RESTORE}")
+    def _open(self, sequences: Iterable[int], entries: Iterable[bytes]) -> Iterator[bytes]:
+        """Deciphers entries, nearly all of which are under one key."""
+        key: LogKey | None = self._active
+        for sequence, sealed in zip(sequences, entries, strict=False):
+            if key is None or not sealed.startswith(key.key_id):
+                key = self._key_of(sealed)
+            try:
+                plain = key.open(sequence, sealed) if key else None
+            except ValueError:
+                plain = None
+            if plain is None:
+                what = f"the entry {sequence} is damaged or under a key not held"
+                raise ChangeLogError(f"{self._path}: {what}; {_RESTORE}")
+            yield plain
 
     def _keys_of(self, ring: KeyRing) -> dict[bytes, LogKey]:
         return {bytes.fromhex(key.key_id): LogKey.of(key, self.log_id) for key in ring}
@@ -281,48 +243,3 @@ class ChangeLog:
             with suppress(KeyFileError):
                 self._keys |= self._keys_of(self._renewed())
         return self._keys.get(key_id)
-
-
-class Group:
-    """Entries that are being written together; for as long as ``ChangeLog.group`` lasts, in its thread.
-
-    Attributes:
-        last: the sequence of the last entry so far, whoever wrote it.
-        appended: how many were appended.
-    """
-
-    def __init__(self, log: ChangeLog, file: LogFile, writing: Any) -> None:  # noqa: ANN401 - LMDB's own type
-        self._log = log
-        self._file = file
-        self._writing = writing
-        self.last = file.last(writing)
-        self.appended = 0
-        self._position = 0
-
-    def find(self, entry: Entry) -> int | None:
-        """The sequence that an entry has, of whatever index keys; None where it isn't in the log.
-
-        Raises:
-            ChangeIdTakenError: an entry with other content has its id.
-        """
-        return self._log.find(self._file, self._writing, entry)
-
-    def append(self, entry: Entry) -> int:
-        """Appends an entry; one that is there already has the sequence that it had.
-
-        Raises:
-            ChangeIdTakenError: an entry with other content has its id.
-        """
-        position, self._position = self._position, self._position + 1
-        try:
-            found = self.find(entry)
-        except ChangeIdTakenError as error:
-            raise ChangeIdTakenError(error.message, position=position) from None
-        return self.write(entry) if found is None else found
-
-    def write(self, entry: Entry) -> int:
-        """Writes an entry of which ``find`` has told that it isn't in the log; tells its sequence."""
-        self.last += 1
-        self.appended += 1
-        self._log.write(self._file, self._writing, self.last, entry)
-        return self.last

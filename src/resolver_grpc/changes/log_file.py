@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -79,11 +80,14 @@ class LogFile:
         """States the sequence of the last entry."""
         writing.put(_LAST, SEQUENCE.pack(sequence), db=self.head)
 
+    def sealed_from(self, reading: Any, sequence: int, most: int) -> Iterator[bytes]:  # noqa: ANN401 - as above
+        """Gives so many entries at most from a sequence on, as they stand there."""
+        return (sealed for _, sealed in islice(self._entries_from(reading, sequence), most))
+
     def write_from(self, reading: Any, first: int, fresh: Path) -> None:  # noqa: ANN401 - LMDB's own type
         """Writes what is kept of the log into an empty file: the head, the entries from a sequence on, their ids."""
         head = dict(reading.cursor(self.head)) | {_FIRST: SEQUENCE.pack(first)}
-        cursor = reading.cursor(self.entries)
-        kept = cursor.iternext() if cursor.set_range(SEQUENCE.pack(first)) else iter(())
+        kept = self._entries_from(reading, first)
         _fill(fresh, head, ((place, sealed, reading.get(id_hash_of(sealed), db=self.ids)) for place, sealed in kept))
 
     @contextmanager
@@ -99,6 +103,10 @@ class LogFile:
             raise ChangeLogError(
                 f"{self._path}: LMDB refuses it ({type(error).__name__}); see that the disk has room and is sound"
             ) from None
+
+    def _entries_from(self, reading: Any, sequence: int) -> Iterator[tuple[bytes, bytes]]:  # noqa: ANN401 - as above
+        cursor = reading.cursor(self.entries)
+        return cursor.iternext() if cursor.set_range(SEQUENCE.pack(sequence)) else iter(())
 
     def _begin(self, writing: Any) -> Iterable[Any]:  # noqa: ANN401 - LMDB's own type
         """Opens the databases; of several processes that make a log at once one makes it."""

@@ -34,6 +34,7 @@ _SALT_BYTES: Final = 4
 _COUNT: Final = struct.Struct(">H")
 _MOST_AFTER: Final = 0xFFFF
 _NAMED_BYTES: Final = KEY_ID_BYTES + HASH_BYTES
+_SEALED_AT: Final = _NAMED_BYTES + _SALT_BYTES
 
 
 class Entry(NamedTuple):
@@ -101,23 +102,18 @@ class LogKey:
         plain = b"".join((_COUNT.pack(len(entry.keys)), *entry.keys, _COUNT.pack(len(after)), after, entry.content))
         return named + salt + self.cipher.encrypt(place + salt, plain, place + named)
 
-    def open(self, sequence: int, sealed: bytes) -> Read:
-        """Reads an entry.
+    def open(self, sequence: int, sealed: bytes) -> bytes:
+        """Deciphers an entry; ``read_entry`` and ``after_in`` read what it gives.
 
         Raises:
             ValueError: it is not the one of this sequence, or was changed.
         """
-        named, salt, place = sealed[:_NAMED_BYTES], sealed[_NAMED_BYTES:][:_SALT_BYTES], SEQUENCE.pack(sequence)
+        place = SEQUENCE.pack(sequence)
+        nonce, named = place + sealed[_NAMED_BYTES:_SEALED_AT], place + sealed[:_NAMED_BYTES]
         try:
-            plain = self.cipher.decrypt(place + salt, sealed[_NAMED_BYTES + _SALT_BYTES :], place + named)
+            return self.cipher.decrypt(nonce, sealed[_SEALED_AT:], named)
         except (InvalidTag, ValueError):
             raise ValueError("no entry of this sequence") from None
-        (count,) = _COUNT.unpack_from(plain)
-        end = _COUNT.size + count * KEY_BYTES
-        keys = tuple(plain[at : at + KEY_BYTES] for at in range(_COUNT.size, end, KEY_BYTES))
-        (size,) = _COUNT.unpack_from(plain, end)
-        begin = end + _COUNT.size
-        return Read(sequence, plain[begin + size :], keys, plain[begin : begin + size])
 
     def seal_last(self, sequence: int) -> bytes:
         """A sequence with a seal, of ``LAST_BYTES``."""
@@ -140,6 +136,22 @@ class LogKey:
 
 
 LAST_BYTES: Final = KEY_ID_BYTES + SEQUENCE.size + HASH_BYTES
+
+
+def read_entry(sequence: int, plain: bytes) -> Read:
+    """Reads an entry that was deciphered."""
+    (count,) = _COUNT.unpack_from(plain)
+    end = _COUNT.size + count * KEY_BYTES
+    keys = tuple(plain[at : at + KEY_BYTES] for at in range(_COUNT.size, end, KEY_BYTES))
+    after = after_in(plain)
+    return Read(sequence, plain[end + _COUNT.size + len(after) :], keys, after)
+
+
+def after_in(plain: bytes) -> bytes:
+    """What was worked out, of an entry that was deciphered; it is all that who follows needs of most."""
+    begin = _COUNT.size + (plain[0] << 8 | plain[1]) * KEY_BYTES
+    end = begin + _COUNT.size
+    return plain[end : end + (plain[begin] << 8 | plain[begin + 1])]
 
 
 def key_id_of(sealed: bytes) -> bytes:
