@@ -19,7 +19,7 @@ RUN := $(BIN)/python
 help: ## List what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-$(VENV)/installed: requirements.lock pyproject.toml setup.py src/resolver_grpc/_bulk_keys.pyx src/resolver_grpc/_budgets.pyx src/resolver_grpc/_key_places.pyx $(wildcard src/resolver_grpc/fastpath/*.pyx src/resolver_grpc/fastpath/*.pxi) src/resolver_grpc/blake2b.h
+$(VENV)/installed: requirements.lock pyproject.toml setup.py src/resolver_grpc/_bulk_keys.pyx src/resolver_grpc/_budgets.pyx src/resolver_grpc/_key_places.pyx src/resolver_grpc/_following.pyx $(wildcard src/resolver_grpc/*.pxi src/resolver_grpc/fastpath/*.pyx src/resolver_grpc/fastpath/*.pxi) src/resolver_grpc/blake2b.h
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; name one with make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock

@@ -16,11 +16,17 @@ def kernel(name: str, source: str, *parts: str) -> Extension:
     )
 
 
+PARTS_OF_FOLLOWING = [
+    f"src/resolver_grpc/{name}.pxi"
+    for name in ("_places", "_owners", "_compact_owners", "_packed_owners", "_standing", "_below", "_led_keys")
+]
+
 setup(
     ext_modules=[
         kernel("resolver_grpc._bulk_keys", "src/resolver_grpc/_bulk_keys.pyx"),
         kernel("resolver_grpc._budgets", "src/resolver_grpc/_budgets.pyx"),
-        kernel("resolver_grpc._key_places", "src/resolver_grpc/_key_places.pyx"),
+        kernel("resolver_grpc._following", "src/resolver_grpc/_following.pyx", *PARTS_OF_FOLLOWING),
+        kernel("resolver_grpc._key_places", "src/resolver_grpc/_key_places.pyx", "src/resolver_grpc/_places.pxi"),
         kernel(
             "resolver_grpc.fastpath._kernel",
             "src/resolver_grpc/fastpath/_kernel.pyx",

@@ -21,8 +21,9 @@ from change_mix import Persons, draw_changes
 from machine import describe_machine
 from nation.requests import encode_requests
 from nation.world import make_country
+from resolver_grpc.changes.compiled import afters_in
 from resolver_grpc.changes.log import ChangeLog
-from resolver_grpc.changes.log_sealing import Entry, Read
+from resolver_grpc.changes.log_sealing import Entry, Read, read_entry
 from resolver_grpc.changes.overlaid_index import OverlaidIndex
 from resolver_grpc.changes.overlay import Overlay
 from resolver_grpc.changes.owner import apply_change
@@ -178,8 +179,8 @@ def follow_log(opened: Opened, log: ChangeLog, judged: float, refused: int) -> t
     before = read_vitals(os.getpid()).anonymous
     overlay = new_overlay(opened)
     started = time.thread_time()
-    for read in log.read_from(1):
-        follow(overlay, read)
+    for plains in _opened(log):
+        follow_many(overlay, plains)
     OverlaidIndex(overlay).facts_at(opened.instant)
     start = time.thread_time() - started
     gc.collect()
@@ -190,16 +191,35 @@ def follow_log(opened: Opened, log: ChangeLog, judged: float, refused: int) -> t
     return overlay, Costs(judged, costs[0], costs[1], worked_out / taken, costs[2], size / taken, refused, taken)
 
 
+def follow_many(overlay: Overlay, plains: list[bytes]) -> int:
+    """Lays changes over the snapshot as a worker does; tells how many had to be worked out."""
+    afters, place, worked_out = afters_in(plains), 0, 0
+    while place < len(plains):
+        place += overlay.follow_many(afters, place)
+        if place < len(plains):
+            worked_out += follow(overlay, read_entry(0, plains[place]))
+            place += 1
+    return worked_out
+
+
+def _opened(log: ChangeLog) -> Iterator[list[bytes]]:
+    """Deciphers a whole log."""
+    sequence = 1
+    while plains := log.open_some(sequence, _GROUP):
+        yield plains
+        sequence += len(plains)
+
+
 def _follow(log: ChangeLog, overlay: Overlay) -> tuple[float, float, int]:
     """The seconds of reading and of following a whole log, and how many changes had to be worked out."""
-    reads, reading, following, worked_out = log.read_from(1), 0.0, 0.0, 0
+    opened, reading, following, worked_out = _opened(log), 0.0, 0.0, 0
     while True:
         started = time.thread_time()
-        some = list(itertools.islice(reads, _GROUP))
+        some = next(opened, None)
         read = time.thread_time()
         if not some:
             return reading, following, worked_out
-        worked_out += sum(follow(overlay, one) for one in some)
+        worked_out += follow_many(overlay, some)
         reading, following = reading + read - started, following + time.thread_time() - read
 
 

@@ -1,6 +1,5 @@
 """The fast way over a snapshot with changes laid over it, byte for byte beside the plain way over another one."""
 
-import random
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,7 +8,20 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from overlay_nursery import BASE, EXPORTED, HANDLES, KEY, WINDOW, Register, follow, queries, resolver_of
+from overlay_events import (
+    EMAILS,
+    HOUSES,
+    NAMES,
+    PEOPLE,
+    TIMES,
+    claims,
+    crowd,
+    dice_of,
+    follow_many,
+    random_event,
+    settled,
+)
+from overlay_nursery import BASE, EXPORTED, HANDLES, KEY, WINDOW, Register, queries, resolver_of
 
 from change_messages import ANN, BO, FIRM, IDA, KIM, person
 from resolver_grpc.changes import key_table, new_columns
@@ -25,7 +37,6 @@ from resolver_grpc.model import Kind, QueryRow, Role, Sender, SenderClass
 from resolver_grpc.server.batch import Batches, finish
 from resolver_grpc.server.fast_batches import FastBatches
 from resolver_grpc.times import parse_time
-from resolver_grpc.v1 import change_pb2 as pb
 from resolver_grpc.v1.query_pb2 import Query
 from resolver_grpc.v1.resolver_service_pb2 import ResolveBatchRequest, ResolveBatchResponse
 from small_register import KNOWN_SENDERS
@@ -35,10 +46,6 @@ pytestmark = pytest.mark.skipif(KERNEL is None, reason="this installation has no
 
 COLUMNS_KEY, SNAPSHOT_ID = bytes(range(32)), bytes(range(16))
 MANIFEST = SimpleNamespace(snapshot_id="5e", change_sequence=7)
-HOUSES, EMAILS = ["12", "14"], ["ann@post.dk", "bo@post.dk"]
-NAMES = ["Ann Bo", "Ann Dam", "Bo Dam", "Ann Sø"]
-PEOPLE = [ANN, BO, IDA, KIM, *(f"0909{year}{4000 + year}" for year in range(70, 90))]
-TIMES = [f"2026-10-{day}T{clock}" for day in (23, 24, 25) for clock in ("11:00:00Z", "22:00:00Z")]
 
 
 class Ways:
@@ -54,8 +61,7 @@ class Ways:
         self.fast = FastBatches(fast_plain, FastWay(KERNEL, index, KEY.index_keys, HANDLES, overlaid))
 
     def catch_up(self):
-        for laid in self.register.laid[self.seen :]:
-            follow(self.overlay, *laid)
+        follow_many(self.overlay, self.register.laid[self.seen :])
         self.seen = len(self.register.laid)
 
     def agree(self, instant, numbers=PEOPLE):
@@ -67,10 +73,6 @@ class Ways:
                 told, wanted = (way.answer(request, instant, role=role) for way in (self.fast, self.plain))
                 assert told == wanted, (instant, sender_id, role)
         return ResolveBatchResponse.FromString(told)
-
-
-def dice_of(seed):
-    return random.Random(seed)  # noqa: S311 - a choice of test data
 
 
 def request_of(rows, sender_id="town"):
@@ -89,49 +91,6 @@ def serving(register):
             yield Ways(register, index)
         finally:
             index.close()
-
-
-def settled(number, name, house):
-    given = {"person": person(full_name=name, house_number=house)}
-    return [("mailbox_opened", number, "2026-01-01", {}), ("address_consent_given", number, "2026-02-01", given)]
-
-
-def claims(number, address, time):
-    fields = {"email_address": address}
-    return [("email_verified", number, time, fields), ("email_claimed", number, time, fields)]
-
-
-def crowd(dice):
-    """Two dozen people of four names in two houses, and a firm: most keys lead to several."""
-    events = [("mailbox_opened", FIRM, "2026-01-01", {})]
-    for number in PEOPLE[:-4]:
-        events += settled(number, dice.choice(NAMES), dice.choice(HOUSES))
-    return [*events, *claims(BO, EMAILS[1], "2026-02-01")]
-
-
-def random_event(dice, numbers):
-    """An event of any kind that may be taken, of anybody."""
-    number, time, house, name = dice.choice(numbers), dice.choice(TIMES), dice.choice(HOUSES), dice.choice(NAMES)
-    record = {"person": person(full_name=name, house_number=house)}
-    told = [
-        [("moved", number, time, record)],
-        [("address_consent_given", number, time, record)],
-        [("address_consent_withdrawn", number, time, {})],
-        [("mailbox_closed", number, time, {})],
-        [("mailbox_opened", number, time, dice.choice([record, {}]))],
-        [("logged_in", number, time, {})],
-        [("protection_set", number, time, {"protections": [pb.Protection(first_day="2026-10-24")]})],
-        [("protection_lifted", number, time, record)],
-        claims(number, dice.choice(EMAILS), time),
-        [("opted_out", number, "2026-10-16", {"sender_id": dice.choice(["power", "town"])})],
-        [("bound", number, time, {"sender_id": "power"})],
-        [("exempted", number, time, {"last_day": ""})],
-        [("exempted", FIRM, time, {"last_day": "2026-10-24"})],
-        [("forwarding_set", FIRM, time, {"forwarding_address": "post@firm.dk", "last_day": ""})],
-        [("died", number, time, {})],
-        [("number_replaced", number, time, {"current_number": dice.choice(PEOPLE), **record})],
-    ]
-    return dice.choices(told, weights=[6, 6, 2, 1, 2, 2, 2, 1, 4, 2, 2, 1, 1, 1, 1, 1])[0]
 
 
 @settings(max_examples=12, deadline=None)

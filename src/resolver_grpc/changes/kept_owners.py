@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 import numpy as np
 
-from resolver_grpc.changes.overlay_facts import NumberedSpan, Rows
+from resolver_grpc.changes.compiled import holding_at, packed_owners
+from resolver_grpc.changes.holding import TAKEN_OVER, Holding, NumberedSpan
 from resolver_grpc.changes.owner_packing import FactNames, Owner, unpack_owner
 from resolver_grpc.changes.packed_owner import (
     HAS_EMAIL,
@@ -23,14 +23,9 @@ from resolver_grpc.changes.packed_owner import (
     email_in,
     head_of,
     numbers_in,
-    rows_of,
     spans_in,
 )
-from resolver_grpc.model import Fact
 from resolver_grpc.rows.cells import Span
-
-_RESIDENT: Final = list(Fact).index(Fact.RESIDENT)
-_CLAIM: Final = list(Fact).index(Fact.CLAIM)
 
 
 class KeptOwners:
@@ -43,25 +38,27 @@ class KeptOwners:
     Attributes:
         names: the numbers of their facts.
         owners: how many ordinals there are, the snapshot's too.
+        packed_owners: they, as packed.
+        places: by ordinal of the snapshot where it stands among them, counted from one; 0 for who was not touched.
+        new_places: the same by ordinal past the snapshot's, counted from zero.
     """
 
     def __init__(self, past: int, window: Span) -> None:
         self.names = FactNames()
         self.owners = self._past = past
         self._window = window
-        self._packed: list[bytes] = []
-        # By ordinal of the snapshot, counted from one; 0 for who was not touched.
-        self._places = np.zeros(past, np.uint32).data
-        self._new_places = array("I")
+        self.packed_owners = packed_owners()
+        self.places = np.zeros(past, np.uint32).data
+        self.new_places = array("I")
         self._odd_numbers: dict[str, int] = {}
         self._claimants: dict[str, tuple[int, ...]] = {}
 
     def packed(self, ordinal: int) -> bytes | None:
         """An owner as packed; None of one whom no change touched."""
         if ordinal >= self._past:
-            return self._packed[self._new_places[ordinal - self._past]]
-        place = self._places[ordinal]
-        return self._packed[place - 1] if place else None
+            return self.packed_owners[self.new_places[ordinal - self._past]]
+        place = self.places[ordinal]
+        return self.packed_owners[place - 1] if place else None
 
     def known(self, ordinal: int) -> Owner | None:
         """An owner; None of one whom no change touched."""
@@ -71,7 +68,7 @@ class KeptOwners:
     def packed_of_odd_number(self, number: str) -> bytes | None:
         """The owner as packed of a number that the snapshot doesn't have, or that changes led elsewhere."""
         place = self._odd_numbers.get(number)
-        return None if place is None else self._packed[place]
+        return None if place is None else self.packed_owners[place]
 
     def of_odd_number(self, number: str) -> Owner | None:
         """The owner of a number that the snapshot doesn't have, or that changes led elsewhere."""
@@ -80,7 +77,7 @@ class KeptOwners:
 
     def claimants(self, address: str) -> Iterator[Owner]:
         """Who told the address last of whom a change told one."""
-        owners = (self._unpacked(self._packed[place]) for place in self._claimants.get(address, ()))
+        owners = (self._unpacked(self.packed_owners[place]) for place in self._claimants.get(address, ()))
         return (owner for owner in owners if owner.state.email_address == address)
 
     def put(self, packed: bytes, *, is_first: bool) -> bytes | None:
@@ -92,7 +89,7 @@ class KeptOwners:
         """
         head = head_of(packed)
         place = self._place_of(head)
-        former, self._packed[place] = self._packed[place], packed
+        former, self.packed_owners[place] = self.packed_owners[place], packed
         if head.traits & HAS_ODD_NUMBER:
             for number in numbers_in(packed, head):
                 if is_first or number not in self._odd_numbers:
@@ -111,26 +108,27 @@ class KeptOwners:
         spans = list(spans_in(packed, head))
         return spans if ordinal >= self._past else left_behind(head, spans)
 
-    def all_spans(self) -> Rows:
-        """What holds of all ordinals, and when."""
-        return rows_of(self._packed, left_behind={HAS_HOME: _RESIDENT, HAS_EMAIL: _CLAIM})
+    def holding_at(self, instant: int, until: int) -> Holding:
+        """What holds of all ordinals at an instant, and what begins or ends before another one."""
+        facts = len(self.names.names)
+        return Holding(*holding_at(self.packed_owners, self.places, self.new_places, TAKEN_OVER, facts, instant, until))
 
     def _unpacked(self, packed: bytes) -> Owner:
         return unpack_owner(packed, self.names, self._window)
 
     def _place_of(self, head: Head) -> int:
         """Where an owner is kept; a new ordinal is the next."""
-        if head.old != NO_ORDINAL and self._places[head.old]:
-            place = self._places[head.old] - 1
+        if head.old != NO_ORDINAL and self.places[head.old]:
+            place = self.places[head.old] - 1
         elif NO_ORDINAL != head.new < self.owners:
-            place = self._new_places[head.new - self._past]
+            place = self.new_places[head.new - self._past]
         else:
-            place = len(self._packed)
-            self._packed.append(b"")
+            place = len(self.packed_owners)
+            self.packed_owners.append(b"")
         if head.old != NO_ORDINAL:
-            self._places[head.old] = place + 1
+            self.places[head.old] = place + 1
         if NO_ORDINAL != head.new >= self.owners:
-            self._new_places.append(place)
+            self.new_places.append(place)
             self.owners += 1
         return place
 
@@ -139,5 +137,5 @@ def left_behind(head: Head, spans: list[NumberedSpan]) -> list[NumberedSpan]:
     """What holds of an owner's old ordinal: all but what leads to the new one by keys that changes told of."""
     if not head.traits & (HAS_HOME | HAS_EMAIL):
         return spans
-    taken = {_RESIDENT if head.traits & HAS_HOME else None, _CLAIM if head.traits & HAS_EMAIL else None}
+    taken = [fact for fact, trait in zip(TAKEN_OVER, (HAS_HOME, HAS_EMAIL), strict=True) if head.traits & trait]
     return [span for span in spans if span[0] not in taken]

@@ -3,14 +3,15 @@
 What belongs here: a table that grows by single keys, at microseconds each. A key's *slot* tells all who stand under it:
 one ordinal, or with the top bit set where a list of several lies, or nobody.
 
-The keys lie in 256 parts, by their first byte: open addressing, three fifths full at most, from the place that the next
-bytes name: keys are uniform, so these scale to the number of places. A part that is full gives way to one half as large
-again, so that no single key waits for all. What a part or the lists gave way to stays as it was for whoever holds it;
+The keys lie in 256 parts, by their first byte: open addressing, seven tenths full at most, from the place that the next
+bytes name: keys are uniform, so these scale to the number of places. A part that is full gives way to one a quarter
+larger, so that no single key waits for all. What a part or the lists gave way to stays as it was for whoever holds it;
 otherwise memory is changed in place. Places are looked for in ``_key_places.pyx``, where that could be compiled.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Final
@@ -39,13 +40,14 @@ class KeyTable:
         parts: ``PARTS`` stretches of places; a place is a key and its slot.
         lists: words of four bytes: the lists, one behind the other.
         shape: counts how often a part or the lists gave way to larger ones.
+        counts: how many keys each part holds.
     """
 
     def __init__(self) -> None:
         self.parts = [bytearray(b"\xff" * PLACE_BYTES * _FEWEST) for _ in range(PARTS)]
         self.lists = bytearray(_FEWEST_WORDS * _WORD)
         self.shape = 0
-        self._counts = [0] * PARTS
+        self.counts = array("I", [0] * PARTS)
         self._words = 0
 
     def get(self, key: bytes) -> tuple[int, ...] | None:
@@ -60,16 +62,26 @@ class KeyTable:
 
     def alter(self, key: bytes, change: Callable[[tuple[int, ...] | None], Sequence[int]]) -> None:
         """Lets those ordinals stand under a key that a function makes of what ``get`` gives."""
-        part = self._with_room(key[0])
+        part = self.make_room(key[0])
         place = place_of(part, key)
         former = _slot_at(part, place)
         if former == _EMPTY:
             ordinals = change(None)
             part[place : place + KEY_BYTES] = key
-            self._counts[key[0]] += 1
+            self.counts[key[0]] += 1
         else:
             ordinals = change(self._ordinals_of(former))
         _SLOT.pack_into(part, place + KEY_BYTES, self._slot_of(ordinals, former))
+
+    def make_room(self, number: int) -> bytearray:
+        """Sees that a part has room for one more key, and gives it."""
+        part = self.parts[number]
+        places = len(part) // PLACE_BYTES
+        if self.counts[number] < places * 7 // 10:
+            return part
+        self.parts[number] = larger = regrown(part, places + places // 4 + 1)
+        self.shape += 1
+        return larger
 
     def _ordinals_of(self, slot: int) -> tuple[int, ...]:
         if slot == NOBODY:
@@ -102,16 +114,6 @@ class KeyTable:
             self.lists = larger
             self.shape += 1
         return place
-
-    def _with_room(self, number: int) -> bytearray:
-        """A part that has room for one more key."""
-        part = self.parts[number]
-        places = len(part) // PLACE_BYTES
-        if self._counts[number] < places * 3 // 5:
-            return part
-        self.parts[number] = larger = regrown(part, places * 3 // 2)
-        self.shape += 1
-        return larger
 
 
 def place_plainly(part: bytearray, key: bytes) -> int:

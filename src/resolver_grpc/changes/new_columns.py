@@ -31,12 +31,16 @@ class NewColumns:
 
     def put(self, place: int, number: bytes, address_number: int) -> None:
         """Writes an owner's values; the number fills its place."""
+        self.make_room(place)
+        self.numbers[place * NUMBER_BYTES : (place + 1) * NUMBER_BYTES] = number
+        _ADDRESS.pack_into(self.address_numbers, place * _ADDRESS.size, address_number)
+
+    def make_room(self, place: int) -> None:
+        """Sees that there is room for an owner's values."""
         while place >= self.room:
             self.room *= 2
             self.numbers = self.numbers.ljust(self.room * NUMBER_BYTES, b"\0")
             self.address_numbers = self.address_numbers.ljust(self.room * _ADDRESS.size, b"\0")
-        self.numbers[place * NUMBER_BYTES : (place + 1) * NUMBER_BYTES] = number
-        _ADDRESS.pack_into(self.address_numbers, place * _ADDRESS.size, address_number)
 
     def address_number(self, place: int) -> int:
         """The number of an owner's address."""

@@ -20,7 +20,9 @@ from typing import Final
 from pyroaring import BitMap
 
 from resolver_grpc.changes.after import MOST_KNOWN, NO_HOME, base_of, pack_after, unpack_after
+from resolver_grpc.changes.compiled import following
 from resolver_grpc.changes.events import Change
+from resolver_grpc.changes.holding import TAKEN_OVER
 from resolver_grpc.changes.kept_owners import KeptOwners, left_behind
 from resolver_grpc.changes.key_table import KeyTable
 from resolver_grpc.changes.laying import Laying
@@ -29,6 +31,7 @@ from resolver_grpc.changes.overlay_facts import OverlayFacts
 from resolver_grpc.changes.owner_packing import pack_owner
 from resolver_grpc.changes.packed_owner import (
     CHANGES,
+    COMMON_FACTS,
     HAS_ODD_NUMBER,
     IS_ANEW,
     NO_ORDINAL,
@@ -40,6 +43,7 @@ from resolver_grpc.changes.packed_owner import (
     with_ordinals,
 )
 from resolver_grpc.changes.state import OwnerState
+from resolver_grpc.index.lmdb_index import LmdbIndex
 from resolver_grpc.index.reader import SpannedIndex
 from resolver_grpc.keys import IndexKeys
 from resolver_grpc.rows.cells import Span
@@ -65,6 +69,8 @@ class Overlay:
         facts: what holds of whom changes touched.
         table: the keys of which changes told, each with all ordinals under it, those of the snapshot too.
         columns: what stands by the ordinals past the snapshot's.
+        homes: the homes of which the snapshot has none, by their keys, each with its number.
+        home_count: how many these are.
         renumbered: the snapshot's owners whose number is another one by now, or not the only one.
     """
 
@@ -73,14 +79,15 @@ class Overlay:
         self._past = below.owners
         self.version = 0
         self.kept = KeptOwners(self._past, window)
-        self.facts = OverlayFacts(self.kept.spans_at, self.kept.all_spans)
+        self.facts = OverlayFacts(self.kept.spans_at, self.kept.holding_at)
         self.table = KeyTable()
         self.columns = NewColumns()
         self.renumbered = BitMap()
         self._base, self._is_named = base_of(base), bool(base)
-        self._homes = KeyTable()
-        self._home_count = 0
+        self.homes = KeyTable()
+        self.home_count = 0
         self._laying = Laying(self, keys, window)
+        self._following = following(self, self._base, (*TAKEN_OVER, len(COMMON_FACTS)), _pages_of(below))
 
     @property
     def owners(self) -> int:
@@ -144,6 +151,30 @@ class Overlay:
         self.version += 1
         return True
 
+    def follow_many(self, afters: list[bytes], first: int = 0) -> int:
+        """Takes the next changes as ``follow`` does, many at once, as far as that is compiled and they are usual.
+
+        Args:
+            afters: what ``after`` gave for each.
+            first: where the next one stands.
+
+        Returns:
+            How many were taken; the one after them is for ``follow``.
+        """
+        return self._following.follow(afters, first) if self._is_named else 0
+
+    def lead(self, key: bytes, old: int, new: int, *, is_below: bool) -> None:
+        """Lets a key lead to an owner's new ordinal, in its old one's place.
+
+        Args:
+            key: the key.
+            old: the owner's ordinal in the snapshot, or ``NO_ORDINAL``.
+            new: the one past it.
+            is_below: whether the snapshot may know the key.
+        """
+        below = self.below.find([key])[0] if is_below else ()
+        self.table.alter(key, partial(_led, old, new, below))
+
     def _known_of(self, head: Head, packed: bytes) -> tuple[int, int, int]:
         """The ordinals that an owner has so far, or ``NO_ORDINAL``, and how many changes it is after."""
         ordinal, former = head.old, None
@@ -179,16 +210,16 @@ class Overlay:
 
     def home_number(self, home_key: bytes) -> int:
         """The number of a home of which the snapshot has none."""
-        (number,) = self._homes.get(home_key) or (self._past + 1 + self._home_count,)
+        (number,) = self.homes.get(home_key) or (self._past + 1 + self.home_count,)
         return number
 
     def _put(self, packed: bytes, home_key: bytes, known_keys: int, *, is_first: bool) -> None:
         """Keeps an owner, under its numbers, ordinals and keys."""
         head, former = head_of(packed), self.kept.put(packed, is_first=is_first)
         former_head = head_of(former) if former else None
-        if head.address_number > self._past and not self._homes.get(home_key):
-            self._homes.put(home_key, (head.address_number,))
-            self._home_count += 1
+        if head.address_number > self._past and not self.homes.get(home_key):
+            self.homes.put(home_key, (head.address_number,))
+            self.home_count += 1
         if head.traits & HAS_ODD_NUMBER and head.old != NO_ORDINAL:
             self.renumbered.add(head.old)
         if head.new != NO_ORDINAL:
@@ -211,16 +242,22 @@ class Overlay:
             return
         for place, key in enumerate(keys):
             if key not in former:
-                is_below = place >= MOST_KNOWN or known >> place & 1
-                below = self.below.find([key])[0] if is_below else ()
-                self.table.alter(key, partial(_led, head, below))
+                self.lead(key, head.old, head.new, is_below=place >= MOST_KNOWN or bool(known >> place & 1))
         for key in set(former) - set(keys):
             over = [one for one in self.table.get(key) or () if one >= self._past and one != head.new]
             stood = {head_of(packed).old for one in over if (packed := self.packed(one))}
             self.table.put(key, [*(one for one in self.below.find([key])[0] if one not in stood), *over])
 
 
-def _led(head: Head, below: Sequence[int], known: Sequence[int] | None) -> Sequence[int]:
+def _led(old: int, new: int, below: Sequence[int], known: Sequence[int] | None) -> Sequence[int]:
     """Those under a key, the snapshot's or those that are known by now, with a new ordinal in the old one's place."""
     under = below if known is None else known
-    return sorted({*under, head.new} - {head.old}) if under else (head.new,)
+    return sorted({*under, new} - {old}) if under else (new,)
+
+
+def _pages_of(below: SpannedIndex) -> tuple[list[memoryview], bytearray]:
+    """The pages of an index that has some, and for each whether it was checked."""
+    if not isinstance(below, LmdbIndex):
+        return [], bytearray()
+    raw = below.raw
+    return raw.pages, raw.checked

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable
-from heapq import heapify, heappop, heappush
-from typing import Final, NamedTuple
+from heapq import heappop, heappush
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from pyroaring import BitMap
 
+from resolver_grpc.changes.holding import Holding, NumberedSpan
 from resolver_grpc.index.layout import ALWAYS, FOREVER
 
 _ORDINAL_BITS: Final = 32
@@ -24,90 +24,75 @@ _ORDINAL_MASK: Final = (1 << _ORDINAL_BITS) - 1
 _AHEAD: Final = 40 * 86_400
 """Of what begins or ends later than so many seconds ahead it is not kept when: all is looked at again by then."""
 
-NumberedSpan = tuple[int, int, int]
-"""The number of a fact, start and end; spans of one fact may overlap, and an inverted one holds never."""
-
-
-class Rows(NamedTuple):
-    """Spans of many owners, a column for each of their values."""
-
-    ordinals: npt.NDArray[np.uint32]
-    facts: npt.NDArray[np.uint16]
-    starts: npt.NDArray[np.uint32]
-    ends: npt.NDArray[np.uint32]
-
-    def where(self, chosen: npt.NDArray[np.bool_]) -> Rows:
-        """The rows that are chosen."""
-        return Rows(self.ordinals[chosen], self.facts[chosen], self.starts[chosen], self.ends[chosen])
-
-    def and_rows(self, others: Rows) -> Rows:
-        """These rows, and others after them."""
-        return Rows(
-            np.concatenate([self.ordinals, others.ordinals]),
-            np.concatenate([self.facts, others.facts]),
-            np.concatenate([self.starts, others.starts]),
-            np.concatenate([self.ends, others.ends]),
-        )
-
 
 class OverlayFacts:
     """The facts of the overlay's ordinals, as of one instant at a time.
 
     Args:
         spans_of: tells an ordinal's spans.
-        all_spans: tells those of all ordinals that were put.
+        holding_at: tells what holds at an instant of all ordinals that were put, and what comes until another one.
 
     Attributes:
         touched: the ordinals that were put.
         held: by the number of a fact, of whom it holds.
         altered: the ordinals of which something was put or went by, in this order; one may stand there often.
+        coming: a heap of what begins or ends after the instant of the sets, each above the ordinal of whom.
+        instant: the instant of the sets.
+        start: when the last of them changed.
+        known_until: what comes from then on is not known.
     """
 
-    def __init__(self, spans_of: Callable[[int], Iterable[NumberedSpan]], all_spans: Callable[[], Rows]) -> None:
+    def __init__(
+        self, spans_of: Callable[[int], Iterable[NumberedSpan]], holding_at: Callable[[int, int], Holding]
+    ) -> None:
         self.touched = BitMap()
         self.held: list[BitMap] = []
         self.altered = array("I")
+        self.coming: list[int] = []
+        self.start = self.instant = self.known_until = ALWAYS
         self._spans_of = spans_of
-        self._all_spans = all_spans
-        self._coming: list[int] = []
-        self._start, self._instant, self._known_until = ALWAYS, ALWAYS, ALWAYS
+        self._holding_at = holding_at
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether anybody asked yet; else, as while a server starts, all will be looked at at once."""
+        return self.known_until != ALWAYS
 
     @property
     def window(self) -> tuple[int, int]:
         """From when until before when all this holds, unless something is put."""
-        until = self._coming[0] >> _ORDINAL_BITS if self._coming else FOREVER
-        return self._start, min(until, self._known_until)
+        until = self.coming[0] >> _ORDINAL_BITS if self.coming else FOREVER
+        return self.start, min(until, self.known_until)
 
     def put(self, ordinal: int, spans: Iterable[NumberedSpan], former: Iterable[NumberedSpan] = ()) -> None:
         """Lays an ordinal's spans down, in the place of those it had."""
         self.touched.add(ordinal)
-        if self._known_until == ALWAYS:
-            # Nobody asked yet, as while a server starts: all will be looked at at once.
+        if not self.is_asked:
             return
         for fact in {fact for fact, _, _ in former}:
             self._holding(fact).discard(ordinal)
         for fact, start, end in spans:
             if start >= end:
                 continue
-            if start <= self._instant < end:
+            if start <= self.instant < end:
                 self._holding(fact).add(ordinal)
             for edge in (start, end):
-                if self._instant < edge < self._known_until:
-                    heappush(self._coming, edge << _ORDINAL_BITS | ordinal)
-                elif self._start < edge <= self._instant:
-                    self._start = edge
+                if self.instant < edge < self.known_until:
+                    heappush(self.coming, edge << _ORDINAL_BITS | ordinal)
+                elif self.start < edge <= self.instant:
+                    self.start = edge
         self.altered.append(ordinal)
 
     def carry(self, instant: int) -> None:
         """Goes to an instant: on by what begins or ends on the way, back or far by looking at everybody."""
-        if instant < self._instant or instant >= self._known_until:
+        if instant < self.instant or instant >= self.known_until:
             self._look_at_all(instant)
             return
-        self._instant = instant
+        self.instant = instant
         passed = set()
-        while self._coming and self._coming[0] >> _ORDINAL_BITS <= instant:
-            edge = heappop(self._coming)
-            self._start = max(self._start, edge >> _ORDINAL_BITS)
+        while self.coming and self.coming[0] >> _ORDINAL_BITS <= instant:
+            edge = heappop(self.coming)
+            self.start = max(self.start, edge >> _ORDINAL_BITS)
             passed.add(edge & _ORDINAL_MASK)
         for ordinal in passed:
             self._judge(ordinal)
@@ -117,32 +102,20 @@ class OverlayFacts:
         for fact in {fact for fact, _, _ in spans}:
             self._holding(fact).discard(ordinal)
         for fact, start, end in spans:
-            if start <= self._instant < end:
+            if start <= self.instant < end:
                 self.held[fact].add(ordinal)
         self.altered.append(ordinal)
 
     def _look_at_all(self, instant: int) -> None:
-        self._instant, self._known_until = instant, min(instant + _AHEAD, FOREVER)
-        rows = self._all_spans()
-        rows = rows.where(rows.starts < rows.ends)
-        edges = np.concatenate([rows.starts, rows.ends])
-        ordinals = np.concatenate([rows.ordinals, rows.ordinals])
-        self._start = int(edges[edges <= instant].max(initial=ALWAYS))
-        near = (edges > instant) & (edges < self._known_until)
-        coming = edges[near].astype(np.uint64) << np.uint64(_ORDINAL_BITS) | ordinals[near]
-        self._coming = np.unique(coming).tolist()
-        heapify(self._coming)
-        rows = rows.where((rows.starts <= instant) & (instant < rows.ends))
-        most = max(len(self.held), int(rows.facts.max(initial=0)) + 1)
-        self.held = [_set_of(rows.ordinals[rows.facts == fact]) for fact in range(most)]
-        self.altered.extend(self.touched)
+        self.instant, self.known_until = instant, min(instant + _AHEAD, FOREVER)
+        self.start, held, coming = self._holding_at(instant, self.known_until)
+        # Ascending, which a heap is.
+        self.coming = np.unique(np.frombuffer(coming, np.uint64)).tolist()
+        fewer = [BitMap() for _ in self.held[len(held) :]]
+        self.held = [*held, *fewer]
+        self.altered.extend(self.touched.to_array())
 
     def _holding(self, fact: int) -> BitMap:
         while len(self.held) <= fact:
             self.held.append(BitMap())
         return self.held[fact]
-
-
-def _set_of(ordinals: npt.NDArray[np.uint32]) -> BitMap:
-    # An array of the standard library is read as one stretch, one of numpy's number by number.
-    return BitMap(array("I", ordinals.tobytes()))

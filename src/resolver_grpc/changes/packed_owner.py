@@ -8,13 +8,10 @@ are numbered. Integers are little-endian. ``owner_packing.py`` packs and unpacks
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from struct import Struct
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-
-from resolver_grpc.changes.overlay_facts import Rows
 from resolver_grpc.keys import KEY_BYTES
 from resolver_grpc.model import Fact
 
@@ -30,7 +27,6 @@ IS_ANEW: Final = HAS_HOME | HAS_EMAIL | HAS_ODD_NUMBER
 
 COMMON_FACTS: Final = list(Fact)
 SPAN: Final = Struct("<HII")
-_SPAN_TYPE: Final = np.dtype([("fact", "<u2"), ("start", "<u4"), ("end", "<u4")])
 TOLD: Final = Struct("<HI")
 _NUMBER: Final = Struct("<H")
 
@@ -64,9 +60,6 @@ class Head(NamedTuple):
 
 
 HEAD: Final = Struct("<II10sIIBHHHBH")
-_HEAD_TYPE: Final = np.dtype(
-    list(zip(Head._fields, ("<u4", "<u4", "S10", "<u4", "<u4", "u1", "<u2", "<u2", "<u2", "u1", "<u2"), strict=True))
-)
 
 
 def head_of(packed: bytes) -> Head:
@@ -122,32 +115,6 @@ def renumbered(packed: bytes, numbers: Sequence[int]) -> bytes:
             if number >= common:
                 _NUMBER.pack_into(written, place, numbers[number - common])
     return bytes(written)
-
-
-def rows_of(owners: Sequence[bytes], left_behind: Mapping[int, int]) -> Rows:
-    """The spans of all packed owners, by their ordinals.
-
-    Args:
-        owners: as they are packed.
-        left_behind: by trait, the fact that doesn't hold of an owner's ordinal in the snapshot.
-    """
-    heads = np.frombuffer(b"".join([packed[: HEAD.size] for packed in owners]), _HEAD_TYPE)
-    packed_spans = b"".join(
-        [
-            packed[HEAD.size : HEAD.size + count * SPAN.size]
-            for packed, count in zip(owners, heads["spans"].tolist(), strict=True)
-        ]
-    )
-    spans = np.frombuffer(packed_spans, _SPAN_TYPE)
-    of_owner = np.repeat(np.arange(len(owners)), heads["spans"])
-    traits = heads["traits"][of_owner]
-    stays = np.ones(len(spans), np.bool_)
-    for trait, fact in left_behind.items():
-        stays &= (traits & trait == 0) | (spans["fact"] != fact)
-    columns = (spans["fact"], spans["start"], spans["end"])
-    new, old = (Rows(heads[name][of_owner], *columns) for name in ("new", "old"))
-    new, old = new.where(new.ordinals != NO_ORDINAL), old.where((old.ordinals != NO_ORDINAL) & stays)
-    return new.and_rows(old)
 
 
 def _rest_in(packed: bytes, head: Head) -> dict[str, Any]:

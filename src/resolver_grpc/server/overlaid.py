@@ -13,9 +13,10 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final, NamedTuple
 
+from resolver_grpc.changes.compiled import afters_in
 from resolver_grpc.changes.events import Change
 from resolver_grpc.changes.log import ChangeLog
-from resolver_grpc.changes.log_sealing import Read
+from resolver_grpc.changes.log_sealing import read_entry
 from resolver_grpc.changes.overlaid_index import OverlaidIndex
 from resolver_grpc.changes.overlay import Overlay
 from resolver_grpc.changes.owner import apply_change
@@ -30,8 +31,10 @@ from resolver_grpc.v1.change_pb2 import Change as ChangeMessage
 
 _STEP_SECONDS: Final = 0.0005
 """How long changes come in before others go first."""
-_READ_AT_ONCE: Final = 32
-"""Entries of the log that are deciphered together: a quarter of a millisecond."""
+_AT_ONCE_BETWEEN: Final = 32
+"""Entries of the log that are deciphered and laid together in between: a quarter of a millisecond."""
+_AT_ONCE: Final = 256
+"""The same before anybody is served by it; others are, who wait so long for the interpreter."""
 _SECONDS_BETWEEN_LOOKS: Final = 0.02
 
 
@@ -58,7 +61,6 @@ class Overlaid:
     Attributes:
         index: the snapshot's index as of the last change.
         keys: makes the snapshot's keys.
-        sequence: the sequence of the last change that is laid over the snapshot, or that it contains.
     """
 
     def __init__(self, log: ChangeLog, snapshot: Snapshot, keys: IndexKeys, window: Span) -> None:
@@ -75,7 +77,12 @@ class Overlaid:
         self._idle.set()
         self.index = OverlaidIndex(self._overlay)
         self.keys = keys
-        self.sequence = contained
+        self._contained = contained
+
+    @property
+    def sequence(self) -> int:
+        """The sequence of the last change that is laid over the snapshot, or that it contains."""
+        return self._contained + self._overlay.version
 
     def state(self, number: str) -> OwnerState | None:
         """What is known of the owner that a number leads to; None of whom nothing is."""
@@ -135,7 +142,7 @@ class Overlaid:
         Raises:
             ChangeLogError: the log can't be read.
         """
-        for _ in self._steps(self._log.last_sequence()):
+        for _ in self._steps(self._log.last_sequence(), _AT_ONCE):
             pass
 
     def foresee(self, known: Mapping[int, Known]) -> None:
@@ -147,44 +154,60 @@ class Overlaid:
         if self.sequence >= wanted and not self._fault:
             return
         await self._idle.wait()
-        for _ in self._steps(wanted):
+        for _ in self._steps(wanted, _AT_ONCE_BETWEEN):
             await asyncio.sleep(0)
 
-    def _steps(self, wanted: int) -> Iterator[None]:
+    def _steps(self, wanted: int, at_once: int) -> Iterator[None]:
         """Lays changes over the snapshot up to a sequence; lets others go first again and again."""
         if self._fault:
             raise ChangeLogError(self._fault)
         begun = time.perf_counter()
         while self.sequence < wanted:
-            for found in self._next():
-                self._take(found)
+            found, afters = self._next(min(at_once, wanted - self.sequence))
+            place = 0
+            while place < len(found):
+                with self._faulting():
+                    place += self._overlay.follow_many(afters, place)
+                    if place < len(found):
+                        self._take(found[place], afters[place])
+                        place += 1
                 if time.perf_counter() - begun > _STEP_SECONDS:
                     yield
                     begun = time.perf_counter()
 
-    def _next(self) -> Sequence[Known | Read]:
-        """The next changes: one that is known already, else some that are read from the log."""
-        known = self._known.pop(self.sequence + 1, None)
-        return [known] if known else self._log.read_some(self.sequence + 1, _READ_AT_ONCE)
+    def _next(self, most: int) -> tuple[Sequence[Known | bytes], list[bytes]]:
+        """The next changes, those that are known already, else some that are read from the log; and what to follow."""
+        known: list[Known] = []
+        while len(known) < most and (one := self._known.pop(self.sequence + 1 + len(known), None)):
+            known.append(one)
+        if known:
+            return known, [one.after for one in known]
+        plains = self._log.open_some(self.sequence + 1, most)
+        return plains, afters_in(plains)
 
-    def _take(self, found: Known | Read) -> None:
-        """Lays the next change over the snapshot; after one that can't be nobody knows what holds."""
+    @contextmanager
+    def _faulting(self) -> Iterator[None]:
+        """Notes which change can't be laid over the snapshot: after it nobody knows what holds."""
         try:
-            if not self._overlay.follow(found.after):
-                self._overlay.take(*(found[:2] if isinstance(found, Known) else self._parsed(found)))
+            yield
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing may be answered after it
             what = f"the change {self.sequence + 1} can't be taken ({type(error).__name__})"
             self._fault = f"{what}; serve the program that took it, or tell its makers"
             raise ChangeLogError(self._fault) from None
-        self.sequence += 1
 
-    def _parsed(self, read: Read) -> tuple[Change, tuple[bytes, ...]]:
+    def _take(self, found: Known | bytes, after: bytes) -> None:
+        """Lays the next change over the snapshot."""
+        if not self._overlay.follow(after):
+            self._overlay.take(*(found[:2] if isinstance(found, Known) else self._parsed(found)))
+
+    def _parsed(self, plain: bytes) -> tuple[Change, tuple[bytes, ...]]:
         """A change with the keys that lead to its owner from then on, as it is known over this snapshot.
 
         Those in the log were made over the snapshot of who wrote it. Over an older one, which another worker still
         serves or the store was rolled back to, changes told more of the owner, and more keys lead there; and they may
         be under another master key.
         """
+        read = read_entry(self.sequence + 1, plain)
         change = parse_change(ChangeMessage.FromString(read.content))
         after = apply_change(self._overlay.state(change.number), change)
         return change, keys_of(after, self.keys)
