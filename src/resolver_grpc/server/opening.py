@@ -67,6 +67,8 @@ def open_plan(plan: Plan) -> Opened:
     log = _open_log(plan.changes, plan.key_file, keys) if plan.changes else None
     try:
         served, store = _open_first(plan, open_one)
+        # The sets of a million changes take seconds, for which the first batch is not to wait.
+        served.index.facts_at(clock_of(served)())
     except BaseException:
         if log:
             log.close()

@@ -209,7 +209,7 @@ def _touch(opened: Served, instant: int) -> None:
     """
     try:
         opened.touch()
-        opened.snapshot.index.facts_at(instant)
+        opened.index.facts_at(instant)
     except BaseException:
         opened.snapshot.index.close()
         raise

@@ -14,10 +14,12 @@ from pathlib import Path
 
 from resolver_grpc.canonical import CANONICAL_VERSION
 from resolver_grpc.changes.log import ChangeLog
+from resolver_grpc.changes.overlaid_index import OverlaidIndex
 from resolver_grpc.errors import ConfigurationError
 from resolver_grpc.fastpath.machine import choose_way
 from resolver_grpc.fastpath.way import FastWay, Memory
 from resolver_grpc.handles import Handles
+from resolver_grpc.index.lmdb_index import LmdbIndex
 from resolver_grpc.keys import MasterKey
 from resolver_grpc.model import Sender
 from resolver_grpc.resolve import Resolver
@@ -80,6 +82,11 @@ class Served:
             self.batches.way.touch()
         else:
             self.snapshot.index.touch()
+
+    @property
+    def index(self) -> LmdbIndex | OverlaidIndex:
+        """What it is answered from: the snapshot's index, with changes laid over it where there are to be any."""
+        return self.overlaid.index if self.overlaid else self.snapshot.index
 
     @property
     def built(self) -> int:
