@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 DENMARK = ZoneInfo("Europe/Copenhagen")
+
+_HOUR = 3_600
+_MEMORY = 1 << 16
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT = re.compile(
@@ -53,6 +57,7 @@ def parse_time(text: str) -> int:
         raise ValueError("not an instant of the calendar") from None
 
 
+@lru_cache(_MEMORY)
 def danish_midnight(day: date) -> int:
     """The instant at which a day starts in Denmark, in seconds of UTC."""
     try:
@@ -63,7 +68,13 @@ def danish_midnight(day: date) -> int:
 
 def danish_day(instant: float) -> date:
     """The day that an instant falls on in Denmark."""
-    return datetime.fromtimestamp(instant, DENMARK).date()
+    return _danish_day(instant // _HOUR)
+
+
+@lru_cache(_MEMORY)
+def _danish_day(hour: float) -> date:
+    """The day on which an hour of UTC falls: since 1894 the offset is one of whole hours."""
+    return datetime.fromtimestamp(hour * _HOUR, DENMARK).date()
 
 
 def day_after(day: date, days: int = 1) -> date:
@@ -80,7 +91,14 @@ def five_years_after(instant: int) -> int:
     A mailbox whose last login was five years ago to the second still counts as used (domain rules,
     section 5), so this is the last second of its use.
     """
-    local = datetime.fromtimestamp(instant, DENMARK).replace(fold=0)
+    hour, seconds = divmod(instant, _HOUR)
+    return _five_years_after(hour) + seconds
+
+
+@lru_cache(_MEMORY)
+def _five_years_after(hour: int) -> int:
+    """The same for the beginning of an hour of UTC: its seconds follow each other then as they do now."""
+    local = datetime.fromtimestamp(hour * _HOUR, DENMARK).replace(fold=0)
     year = min(local.year + 5, date.max.year)
     try:
         later = local.replace(year=year)

@@ -5,12 +5,18 @@ Source of the rules: domain rules, section 4; the syntax and IDNA 2008 are email
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
+from functools import lru_cache
 from unicodedata import normalize
 
 from email_validator import EmailNotValidError, validate_email
 
 from resolver_grpc.canonical.text import UnreadableError
 
+_USUAL_LOCAL_PART = re.compile(r"[a-zA-Z0-9_+-]+(\.[a-zA-Z0-9_+-]+)*")
+_LOCAL_BYTES = 64
+_MEMORY = 1 << 15
 _DOMAIN_LETTERS = 47
 _DOMAIN_BYTES = 189
 
@@ -28,6 +34,19 @@ def parse_email(text: str) -> str:
     return f"{normalize('NFC', found.local_part.lower())}@{found.ascii_domain}"
 
 
+def read_email(text: str) -> str:
+    """Reads what ``parse_email`` does, the usual ones much faster, for domains repeat.
+
+    Raises:
+        UnreadableError: as ``parse_email``.
+    """
+    local, _, domain = text.partition("@")
+    if _USUAL_LOCAL_PART.fullmatch(local) and len(local) <= _LOCAL_BYTES:
+        with suppress(UnreadableError):
+            return f"{local.lower()}@{_known_domain(domain)}"
+    return parse_email(text)
+
+
 def parse_domain(text: str) -> str:
     """Reads the domain of an e-mail address, as far as nothing about the whole address depends on it.
 
@@ -41,3 +60,6 @@ def parse_domain(text: str) -> str:
     if not 0 < len(domain) <= _DOMAIN_BYTES:
         raise UnreadableError("not a short domain")
     return domain
+
+
+_known_domain = lru_cache(_MEMORY)(parse_domain)

@@ -30,9 +30,13 @@ def parse_cpr(text: str) -> str:
     found = _CPR.fullmatch(text.strip())
     if not found:
         raise UnreadableError("not a CPR number")
-    if not _has_real_date(found[1] + found[2][0]):
+    if not _has_real_date(found[1] + _OF_ONE_CENTURY[found[2][0]]):
         raise UnreadableError("not a CPR number")
     return found[1] + found[2]
+
+
+_OF_ONE_CENTURY = dict(zip("0123456789", "0000455554", strict=True))
+"""By the seventh digit, the first that tells the same century of any year, so that fewer dates are to be remembered."""
 
 
 @lru_cache(_MEMORY)

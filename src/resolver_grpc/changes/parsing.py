@@ -7,11 +7,11 @@ persons table, and is read by the same functions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from resolver_grpc.canonical.email import parse_email
+from resolver_grpc.canonical.email import read_email
 from resolver_grpc.canonical.numbers import parse_cpr
 from resolver_grpc.canonical.query import MAX_TEXT_LENGTH
 from resolver_grpc.changes import events
@@ -20,7 +20,7 @@ from resolver_grpc.changes.reasons import ChangeReason, RefusedChangeError
 from resolver_grpc.index.layout import ALWAYS, FOREVER
 from resolver_grpc.rows.cells import BadRowError, Span, is_cpr, parse_owner_number, span_of_days
 from resolver_grpc.rows.mailboxes import MAX_SENDER_ID_LENGTH, parse_forwarding_address
-from resolver_grpc.rows.persons import Person, parse_person, parse_protection
+from resolver_grpc.rows.persons import Home, Person, name_words, parse_person, parse_protection, read_home, read_status
 from resolver_grpc.times import danish_day, danish_midnight, parse_day
 from resolver_grpc.v1 import change_pb2 as pb
 
@@ -54,8 +54,10 @@ def parse_change(message: pb.Change) -> Change:
         RefusedChangeError: it can't be read; whether it fits its owner is ``refusing.refusal``'s to say.
     """
     change_id = _identifier(message.change_id, MAX_CHANGE_ID_BYTES, ChangeReason.INVALID_CHANGE_ID, "change_id")
-    with _refusing(ChangeReason.INVALID_NUMBER, "number"):
+    try:
         number = parse_owner_number(message.number)
+    except ValueError:
+        raise RefusedChangeError(ChangeReason.INVALID_NUMBER, "number") from None
     instant = _instant(message)
     name = message.WhichOneof("event")
     if name is None:
@@ -88,15 +90,17 @@ def _identifier(text: str, most: int, reason: ChangeReason, path: str) -> str:
 
 def _instant(message: pb.Change) -> int:
     """Either the instant, whose fraction of a second is dropped, or the start of the day in Denmark."""
-    has_instant = message.HasField("effective_time")
-    path = "effective_time" if has_instant or not message.effective_day else "effective_day"
-    if has_instant == bool(message.effective_day):
-        raise RefusedChangeError(ChangeReason.INVALID_TIME, path)
-    with _refusing(ChangeReason.INVALID_TIME, path):
-        instant = message.effective_time.seconds if has_instant else danish_midnight(parse_day(message.effective_day))
-    nanos = message.effective_time.nanos if has_instant else 0
+    day = message.effective_day
+    if message.HasField("effective_time") == bool(day):
+        raise RefusedChangeError(ChangeReason.INVALID_TIME, "effective_time")
+    if day:
+        with _refusing(ChangeReason.INVALID_TIME, "effective_day"):
+            instant, nanos = danish_midnight(parse_day(day)), 0
+    else:
+        told = message.effective_time
+        instant, nanos = told.seconds, told.nanos
     if not ALWAYS <= instant < FOREVER or not 0 <= nanos < 1_000_000_000:  # noqa: PLR2004 - of a second
-        raise RefusedChangeError(ChangeReason.INVALID_TIME, path)
+        raise RefusedChangeError(ChangeReason.INVALID_TIME, "effective_day" if day else "effective_time")
     return instant
 
 
@@ -112,6 +116,16 @@ def _person(event: Any, number: str) -> Person:  # noqa: ANN401 - several messag
     if not event.HasField("person"):
         raise RefusedChangeError(ChangeReason.INVALID_PERSON, "person")
     message = event.person
+    if message.ByteSize() <= MAX_TEXT_LENGTH:
+        # No cell is too long. What can't be read is read once more, cell by cell, for the path of the first of them.
+        with suppress(ValueError):
+            return Person(
+                number,
+                read_status(message.status),
+                name_words(message.full_name),
+                _home_of(message),
+                _protections(message.protections, "person.protections", fewest=0) if message.protections else (),
+            )
     cells = {name: getattr(message, name) for name in _PERSON_CELLS}
     for name, cell in cells.items():
         if len(cell) > MAX_TEXT_LENGTH:
@@ -121,6 +135,18 @@ def _person(event: Any, number: str) -> Person:  # noqa: ANN401 - several messag
     except BadRowError as error:
         raise RefusedChangeError(_PERSON_CELLS[error.column], f"person.{error.column}") from None
     return replace(person, protections=_protections(message.protections, "person.protections", fewest=0))
+
+
+def _home_of(message: pb.Person) -> Home:
+    return read_home(
+        message.municipality_code,
+        message.road_code,
+        message.street_name,
+        message.short_street_name,
+        message.postal_code,
+        message.supplementary_town,
+        (message.house_number, message.floor, message.door),
+    )
 
 
 def _protections(stated: Iterable[pb.Protection], path: str, fewest: int) -> tuple[Span, ...]:
@@ -139,8 +165,10 @@ def _end_of(last_day: str, instant: int) -> int:
 
 
 def _email(text: str, parse: Callable[[str], str], path: str) -> str:
-    with _refusing(ChangeReason.INVALID_EMAIL, path):
+    try:
         return parse(text)
+    except ValueError:
+        raise RefusedChangeError(ChangeReason.INVALID_EMAIL, path) from None
 
 
 def _sender(text: str) -> str:
@@ -178,7 +206,7 @@ def _with_person_if_any(event_type: Callable[[Person | None], Event]) -> _Reader
 
 
 def _with_email(event_type: Callable[[str], Event]) -> _Reader:
-    return lambda message, _number, _instant: event_type(_email(message.email_address, parse_email, "email_address"))
+    return lambda message, _number, _instant: event_type(_email(message.email_address, read_email, "email_address"))
 
 
 def _with_sender(event_type: Callable[[str], Event]) -> _Reader:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 
 from resolver_grpc.index.layout import ALWAYS, FOREVER
@@ -18,6 +19,9 @@ from resolver_grpc.rows.persons import Home
 from resolver_grpc.times import danish_day, danish_midnight, day_after
 
 Spans = tuple[Span, ...]
+
+_HOUR: Final = 3_600
+_MEMORY: Final = 1 << 12
 
 _OF_DAYS_TOLD: Final = frozenset({Fact.PROTECTION, Fact.EXEMPT, Fact.FORWARDING, Fact.LOGIN})
 """Facts that end by themselves, on a day that was told when they began: no event has said that they end."""
@@ -127,13 +131,20 @@ def until(spans: Spans, instant: int) -> Spans:
 
 def end_of_day(instant: int) -> int:
     """The first Danish midnight that is not before an instant: one that is a midnight ends the day before."""
-    midnight = danish_midnight(danish_day(instant))
-    return instant if midnight == instant else bounded(danish_midnight(day_after(danish_day(instant))))
+    start, end = _day_of(instant // _HOUR)
+    return instant if instant == start else end
 
 
 def start_of_day(instant: int) -> int:
     """The Danish midnight at which the day of an instant starts."""
     return bounded(danish_midnight(danish_day(instant)))
+
+
+@lru_cache(_MEMORY)
+def _day_of(hour: int) -> tuple[int, int]:
+    """The Danish midnights around an hour of UTC: no day starts within one."""
+    day = danish_day(hour * _HOUR)
+    return danish_midnight(day), bounded(danish_midnight(day_after(day)))
 
 
 def _cut(span: Span, instant: int) -> Span:

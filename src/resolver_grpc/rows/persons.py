@@ -93,9 +93,7 @@ def parse_person(row: Row) -> Person:
     Raises:
         BadRowError: a cell can't be read.
     """
-    number, status = read(row, "number", parse_cpr), row["status"].strip()
-    if status not in STATUSES:
-        raise BadRowError("status", "is not one of the register's")
+    number, status = read(row, "number", parse_cpr), read_status(row["status"])
     # Who replaced whom is read from all rows alike, but a cell that can't be read rejects this one.
     read_optional(row, "current_number", parse_cpr)
     read_optional(row, "old_numbers", parse_cpr_list)
@@ -106,6 +104,18 @@ def parse_person(row: Row) -> Person:
         home=parse_home(row),
         protections=parse_protections(row["protections"]),
     )
+
+
+def read_status(text: str) -> str:
+    """Reads the register's two digits.
+
+    Raises:
+        BadRowError: they are none of the register's.
+    """
+    status = text.strip()
+    if status not in STATUSES:
+        raise BadRowError("status", "is not one of the register's")
+    return status
 
 
 def parse_home(row: Row) -> Home:
@@ -119,6 +129,41 @@ def parse_home(row: Row) -> Home:
         house_number=read(row, "house_number", read_house_number),
         floor=read(row, "floor", read_floor),
         door=read(row, "door", read_door),
+    )
+
+
+def read_home(  # noqa: PLR0913, PLR0917 - the cells of an address
+    municipality_code: str,
+    road_code: str,
+    street_name: str,
+    short_street_name: str,
+    postal_code: str,
+    supplementary_town: str,
+    unit: tuple[str, str, str],
+) -> Home:
+    """Reads what ``parse_home`` does, faster, without telling which cell can't be read.
+
+    Args:
+        municipality_code: as are all that follow, the cell of that name.
+        road_code: .
+        street_name: .
+        short_street_name: .
+        postal_code: .
+        supplementary_town: .
+        unit: the cells of house number, floor and door.
+
+    Raises:
+        ValueError: a cell that is not blank can't be read.
+    """
+    house_number, floor, door = unit
+    return Home(
+        (read_code(municipality_code), read_code(road_code)),
+        frozenset(read_street(name) for name in (street_name, short_street_name) if name.strip()),
+        read_postal_code(postal_code),
+        street_of(supplementary_town),
+        read_house_number(house_number),
+        read_floor(floor),
+        read_door(door),
     )
 
 
@@ -203,3 +248,5 @@ read_house_number = _blank_or(parse_house_number)
 read_floor = _blank_or(parse_floor)
 read_door = _blank_or(parse_door)
 read_postal_code = _blank_or(parse_postal_code)
+
+read_code = lru_cache(_MEMORY)(parse_code)
