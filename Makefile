@@ -19,7 +19,7 @@ RUN := $(BIN)/python
 help: ## List what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
-$(VENV)/installed: requirements.lock pyproject.toml setup.py src/resolver_grpc/_bulk_keys.pyx src/resolver_grpc/_budgets.pyx src/resolver_grpc/_key_places.pyx src/resolver_grpc/_following.pyx $(wildcard src/resolver_grpc/*.pxi src/resolver_grpc/fastpath/*.pyx src/resolver_grpc/fastpath/*.pxi) src/resolver_grpc/blake2b.h
+$(VENV)/installed: requirements.lock pyproject.toml setup.py src/resolver_grpc/_bulk_keys.pyx src/resolver_grpc/_budgets.pyx src/resolver_grpc/_key_places.pyx src/resolver_grpc/_following.pyx $(wildcard src/resolver_grpc/*.pxi src/resolver_grpc/changes/*.pyx src/resolver_grpc/changes/*.pxi src/resolver_grpc/fastpath/*.pyx src/resolver_grpc/fastpath/*.pxi) src/resolver_grpc/blake2b.h
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; name one with make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
@@ -47,7 +47,7 @@ test-anew: install ## Run the property tests with examples drawn anew: to look f
 # Python's own memory comes from malloc too, so that the sanitizer sees the ends of requests, pages and columns.
 test-kernels: install ## Run the tests of the compiled modules under AddressSanitizer, where gcc has it
 	rm -rf build/sanitized && mkdir -p build/sanitized && cp -r setup.py pyproject.toml README.md src build/sanitized
-	rm -f build/sanitized/src/resolver_grpc/*.so build/sanitized/src/resolver_grpc/fastpath/*.so
+	rm -f build/sanitized/src/resolver_grpc/*.so build/sanitized/src/resolver_grpc/*/*.so
 	cd build/sanitized && CFLAGS="-fsanitize=address -fno-omit-frame-pointer -g" \
 	  $(abspath $(BIN))/python setup.py --quiet build_ext --inplace
 	LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \

@@ -28,6 +28,11 @@ setup(
         kernel("resolver_grpc._following", "src/resolver_grpc/_following.pyx", *PARTS_OF_FOLLOWING),
         kernel("resolver_grpc._key_places", "src/resolver_grpc/_key_places.pyx", "src/resolver_grpc/_places.pxi"),
         kernel(
+            "resolver_grpc.changes._owner_machine",
+            "src/resolver_grpc/changes/_owner_machine.pyx",
+            *map(str, sorted(Path("src/resolver_grpc/changes").glob("*.pxi"))),
+        ),
+        kernel(
             "resolver_grpc.fastpath._kernel",
             "src/resolver_grpc/fastpath/_kernel.pyx",
             *map(str, sorted(Path("src/resolver_grpc/fastpath").glob("*.pxi"))),

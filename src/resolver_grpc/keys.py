@@ -44,6 +44,31 @@ class KeyKind(IntEnum):
     OWNER = 12
 
 
+def form_of(kind: KeyKind, *parts: str) -> bytes:
+    """What a key is the hash of: the kind's byte, and the canonical parts with a separator between them."""
+    return _KIND_BYTES[kind] + SEPARATOR.join(parts).encode()
+
+
+_SEPARATOR_BYTE = SEPARATOR.encode()
+_KIND_BYTES = tuple(bytes((kind,)) for kind in range(max(KeyKind) + 1))
+
+
+def place_form(place: Address | Kvhx, first_name: str = "", last_name: str = "") -> bytes:
+    """The form of an address, alone or with a first name or with both names; see ``IndexKeys.place``."""
+    return place_forms(place, tuple(name for name in (first_name, last_name) if name))[-1]
+
+
+def place_forms(place: Address | Kvhx, names: tuple[str, ...]) -> list[bytes]:
+    """The forms of an address: alone, with the first of some names, with the first two, and so on."""
+    kind = KeyKind.KVHX_ADDRESS if isinstance(place, Kvhx) else KeyKind.TEXT_ADDRESS
+    form = SEPARATOR.join(place).encode()
+    forms = [_KIND_BYTES[kind] + form]
+    for known, name in enumerate(names, 1):
+        form += _SEPARATOR_BYTE + name.encode()
+        forms.append(_KIND_BYTES[kind + known] + form)
+    return forms
+
+
 @dataclass(frozen=True, slots=True)
 class IndexKeys:
     """Makes every key of an index.
@@ -56,17 +81,18 @@ class IndexKeys:
 
     def key(self, kind: KeyKind, *parts: str) -> bytes:
         """The key of 16 bytes of one kind and its canonical parts."""
-        text = SEPARATOR.join(parts).encode()
-        return blake2b(bytes((kind,)) + text, digest_size=KEY_BYTES, key=self.secret).digest()
+        return self.hash(form_of(kind, *parts))
 
     def place(self, place: Address | Kvhx, first_name: str = "", last_name: str = "") -> bytes:
         """The key of an address, alone or with a first name or with both names.
 
         The supplementary town of an ``Address`` is part of its key: pass it only where the road needs it.
         """
-        kind = KeyKind.KVHX_ADDRESS if isinstance(place, Kvhx) else KeyKind.TEXT_ADDRESS
-        names = [name for name in (first_name, last_name) if name]
-        return self.key(KeyKind(kind + len(names)), *place, *names)
+        return self.hash(place_form(place, first_name, last_name))
+
+    def hash(self, form: bytes) -> bytes:
+        """The key of a form that ``form_of`` or ``place_form`` gave."""
+        return blake2b(form, digest_size=KEY_BYTES, key=self.secret).digest()
 
     def street(self, postal_code: str, street: str) -> bytes:
         """The key of a street in a postal code, whatever the road."""

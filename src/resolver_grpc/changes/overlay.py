@@ -28,7 +28,7 @@ from resolver_grpc.changes.key_table import KeyTable
 from resolver_grpc.changes.laying import Laying
 from resolver_grpc.changes.new_columns import NewColumns
 from resolver_grpc.changes.overlay_facts import OverlayFacts
-from resolver_grpc.changes.owner_packing import pack_owner
+from resolver_grpc.changes.owner_packing import FactNames, pack_owner, unpack_owner
 from resolver_grpc.changes.packed_owner import (
     CHANGES,
     COMMON_FACTS,
@@ -76,7 +76,7 @@ class Overlay:
 
     def __init__(self, below: SpannedIndex, keys: IndexKeys, window: Span, base: bytes = b"") -> None:
         self.below = below
-        self._past = below.owners
+        self._past, self._window = below.owners, window
         self.version = 0
         self.kept = KeptOwners(self._past, window)
         self.facts = OverlayFacts(self.kept.spans_at, self.kept.holding_at)
@@ -98,6 +98,13 @@ class Overlay:
         """What is known of the owner that a number leads to; None of whom there is no mailbox."""
         owner = self._laying.find(number)
         return owner.state if owner else None
+
+    def state_in(self, after: bytes) -> OwnerState:
+        """The owner's state in what ``after`` gave."""
+        read, names = unpack_after(after), FactNames()
+        for name in read.names:
+            names.number(name)
+        return unpack_owner(read.packed, names, self._window).state
 
     def take(self, change: Change, keys: Sequence[bytes] = ()) -> None:
         """Takes the next change of the log, and what it does to others.

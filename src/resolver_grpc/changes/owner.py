@@ -46,6 +46,11 @@ def in_force_of_notice(instant: int) -> int:
     return bounded(danish_midnight(day_after(danish_day(instant), NOTICE_DAYS)))
 
 
+def used_until(instant: int) -> int:
+    """Before when a mailbox counts as used after a login (section 5): one exactly five years ago still counts."""
+    return bounded(five_years_after(instant) + 1)
+
+
 def is_cancelled(start: int, instant: int) -> bool:
     """Whether an opt-out that comes into force at an instant is taken back by a cancellation at another.
 
@@ -75,7 +80,7 @@ def _closed(state: OwnerState, instant: int, _event: events.MailboxClosed) -> Ow
 def _logged_in(state: OwnerState, instant: int, _event: events.LoggedIn) -> OwnerState:
     """A login exactly five years ago still counts; an earlier login than the last changes nothing."""
     ends = [span.end for span in state.facts.get(Fact.LOGIN, ())]
-    return known(state, Fact.LOGIN, (Span(ALWAYS, max([*ends, bounded(five_years_after(instant) + 1)])),))
+    return known(state, Fact.LOGIN, (Span(ALWAYS, max([*ends, used_until(instant)])),))
 
 
 def _private_ended(state: OwnerState, instant: int, _event: events.PrivatePostEnded) -> OwnerState:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from resolver_grpc.canonical.address import Address
 from resolver_grpc.canonical.kvhx import Kvhx
 from resolver_grpc.changes.state import OwnerState
-from resolver_grpc.keys import IndexKeys, KeyKind
+from resolver_grpc.keys import IndexKeys, KeyKind, place_form, place_forms
 from resolver_grpc.policy.reach import BY_ADDRESS, BY_EMAIL, Condition
 from resolver_grpc.rows.cells import WHENEVER, Span, is_cpr
 from resolver_grpc.rows.persons import Home
@@ -29,13 +29,26 @@ def address_key(home: Home | None, keys: IndexKeys) -> bytes | None:
     It is the builder's, but where the register gives no codes: there the builder takes the spellings of the table of
     roads, which no change knows, and all that the own record says stands for the home.
     """
-    if home is None or not home.has_key:
-        return None
+    form = home_form(home) if home else b""
+    return keys.hash(form) if form else None
+
+
+def home_form(home: Home) -> bytes:
+    """What the key that stands for a home is the hash of; ``b""`` where it has none, see ``address_key``."""
+    if not home.has_key:
+        return b""
     if home.has_road:
-        return keys.place(home.kvhx)
-    return (
-        keys.place(home.text(" ".join(sorted(home.streets)), home.town)) if home.streets and home.postal_code else None
-    )
+        return place_form(home.kvhx)
+    if not home.streets or not home.postal_code:
+        return b""
+    return place_form(home.text(" ".join(sorted(home.streets)), home.town))
+
+
+def record_forms(home: Home, names: tuple[str, ...]) -> Iterator[bytes]:
+    """What the keys of a home with the names of who lives there are the hashes of; none where it can't be addressed."""
+    if home.has_key:
+        for place in _places(home):
+            yield from place_forms(place, names)
 
 
 def is_reached(state: OwnerState, condition: Condition, window: Span = WHENEVER) -> bool:
@@ -59,11 +72,8 @@ def _keys_of(state: OwnerState, keys: IndexKeys) -> Iterator[bytes]:
     kind = KeyKind.CPR if is_cpr(state.number) else KeyKind.CVR
     for number in (state.number, *state.old_numbers):
         yield keys.key(kind, number)
-    if state.home and state.home.has_key and is_reached(state, BY_ADDRESS):
-        names = state.names or ()
-        for place in _places(state.home):
-            for known in range(len(names) + 1):
-                yield keys.place(place, *names[:known])
+    if state.home and is_reached(state, BY_ADDRESS):
+        yield from map(keys.hash, record_forms(state.home, state.names or ()))
     if state.email_address and is_reached(state, BY_EMAIL):
         yield keys.key(KeyKind.EMAIL, state.email_address)
 

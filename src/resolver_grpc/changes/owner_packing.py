@@ -7,8 +7,9 @@ takes a change over reads single things of it; it is unpacked when another chang
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from resolver_grpc.changes.packed_owner import (
     CHANGES,
@@ -146,31 +147,50 @@ def _traits_of(owner: Owner) -> int:
 
 def _rest_of(state: OwnerState) -> bytes:
     """What few owners have; nothing of most."""
-    home = state.home
-    rest: dict[str, Any] = {
-        "old_numbers": state.old_numbers,
-        "home": home and [home.road, sorted(home.streets), home.postal_code, home.town, *_unit_of(home)],
-        "names": state.names,
-        "claimed": state.claimed,
-        "verified": state.verified,
-        "dropped": state.dropped,
-        "forwarding_address": state.forwarding_address,
+    rest = (
+        state.old_numbers,
+        state.home and home_cells(state.home),
+        state.names,
+        state.claimed,
+        state.verified,
+        state.dropped,
+        state.forwarding_address,
+    )
+    told: dict[str, Any] = {
+        name: value for name, value in zip(REST_NAMES, rest, strict=False) if value or (value == () and name == "names")
     }
-    told = {name: value for name, value in rest.items() if value or (value == () and name == "names")}
     if state.email_address != "":
         told["email_address"] = state.email_address
-    return json.dumps(told, separators=(",", ":"), ensure_ascii=False).encode() if told else b""
+    return write_rest(told)
 
 
-def _unit_of(home: Home) -> tuple[str, str, str]:
-    return home.house_number, home.floor, home.door
+REST_NAMES: Final = tuple("old_numbers home names claimed verified dropped forwarding_address email_address".split())
+"""What few owners have, in the order in which it is written."""
+_write: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def write_rest(told: Mapping[str, Any]) -> bytes:
+    """Writes what few owners have, in that order; ``b""`` of nothing."""
+    return _write(told).encode() if told else b""
+
+
+def home_cells(home: Home) -> tuple[Any, ...]:
+    """A home as it is written."""
+    road, streets = home.road, sorted(home.streets)
+    return road, streets, home.postal_code, home.town, home.house_number, home.floor, home.door
+
+
+def home_of_cells(cells: Sequence[Any]) -> Home:
+    """The inverse of ``home_cells``."""
+    road, streets, *others = cells
+    return Home(tuple(road), frozenset(streets), *others)
 
 
 def _read_rest(packed: bytes) -> dict[str, Any]:
     """The arguments of a state that ``_rest_of`` was made of."""
     rest: dict[str, Any] = json.loads(packed)
     if home := rest.get("home"):
-        rest["home"] = Home(tuple(home[0]), frozenset(home[1]), *home[2:])
+        rest["home"] = home_of_cells(home)
     for name in ("old_numbers", "names"):
         if name in rest:
             rest[name] = tuple(rest[name])

@@ -19,7 +19,7 @@ from resolver_grpc.model import Fact, Relation
 from resolver_grpc.policy.reach import BY_ADDRESS
 from resolver_grpc.rows.cells import Span
 
-_SOON_SECONDS: Final = 100 * 86_400
+SOON_SECONDS: Final = 100 * 86_400
 """How long after a change's time it matters who comes back: past the next snapshot's horizon, also if told late."""
 _MAY_BRING_A_RECORD: Final = (
     events.MailboxOpened,
@@ -79,7 +79,7 @@ def _comes_back_untold(state: OwnerState, change: Change) -> bool:
     event = change.event
     if not isinstance(event, _MAY_BRING_A_RECORD) or event.person is not None:
         return False
-    until = change.instant + _SOON_SECONDS
+    until = change.instant + SOON_SECONDS
     if isinstance(event, events.LoggedIn) and _is_used(state, until):
         # Nearly all logins: of who logged in lately nothing would end by then.
         return False

@@ -31,7 +31,7 @@ from resolver_grpc.index.opening import check_all_pages, read_columns, read_fact
 from resolver_grpc.index.pages import check_pages, probe_page
 from resolver_grpc.index.postings import decode_posting
 from resolver_grpc.index.reader import check_ordinal
-from resolver_grpc.index.spans import OwnerSpans
+from resolver_grpc.index.spans import OwnerSpans, RawSpans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,6 +110,16 @@ class LmdbIndex:
         numbers = np.ascontiguousarray(self._numbers).view(np.uint8)
         addresses = self._address_numbers.astype(np.uint32, copy=False)
         return RawIndex(self._pages, self.owners, self._header.postings, self._checked, streets, numbers, addresses)
+
+    @property
+    def raw_spans(self) -> RawSpans:
+        """Where the facts of owners lie in memory; makes their order where nobody asked about an owner yet.
+
+        Raises:
+            SnapshotError: the index is closed.
+        """
+        self._check_open()
+        return self._spans.raw
 
     def posting(self, number: int) -> memoryview:
         """Gives the bytes of a posting list, checked; void once the index is closed.

@@ -8,19 +8,47 @@ changes over a snapshot asks.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from resolver_grpc.index.layout import ALWAYS, FOREVER
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from pyroaring import FrozenBitMap
 
     from resolver_grpc.index.intervals import Timeline
 
 _WORD_BITS: Final = 32
 _MOST_OWNER_BITS: Final = 4
+
+
+class RawSpans(NamedTuple):
+    """Where the facts of owners lie in memory, for a machine that reads bytes.
+
+    Attributes:
+        order: the changes of all facts, by owner; of one owner ascending. The lower bits of each are its place, those
+            above what tells its owner from the others of the group.
+        offsets: where the changes of each group of owners begin, and where the last ends.
+        owner_bits: how many of an ordinal's lower bits tell one of a group from the others; the upper ones name it.
+        place_bits: how many a place has.
+        begins: where the changes of each fact begin among those of all.
+        instants: when, of each fact's changes.
+        names: of the facts.
+        firsts: the numbers of the facts that hold of some from the first instant on, and of whom.
+    """
+
+    order: memoryview
+    offsets: memoryview
+    owner_bits: int
+    place_bits: int
+    begins: list[int]
+    instants: list[npt.NDArray[np.uint32]]
+    names: list[str]
+    firsts: Sequence[tuple[int, FrozenBitMap]]
 
 
 class OwnerSpans:
@@ -57,11 +85,18 @@ class OwnerSpans:
             for name, times in edges.items()
         }
 
+    @property
+    def raw(self) -> RawSpans:
+        """Where all this lies in memory."""
+        order, offsets = self._ordered = self._ordered or self._order()
+        firsts = [(self._names.index(name), first) for name, first in self._first.items()]
+        instants = [np.ascontiguousarray(timeline.instants, np.uint32) for timeline in self._timelines.values()]
+        bits = self._owner_bits, self._place_bits
+        return RawSpans(order, offsets, *bits, self._begins, instants, self._names, firsts)
+
     def _changes_of(self, ordinal: int) -> list[int]:
         """Where an owner's changes lie among those of all facts; those of one fact in the order of time."""
-        if self._ordered is None:
-            self._ordered = self._order()
-        order, offsets = self._ordered
+        order, offsets = self._ordered = self._ordered or self._order()
         group, owner = ordinal >> self._owner_bits, ordinal & (1 << self._owner_bits) - 1
         edges = (one << self._place_bits for one in (owner, owner + 1))
         begin, end = (bisect_left(order, edge, offsets[group], offsets[group + 1]) for edge in edges)

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from resolver_grpc.changes.events import Change, Erased, NumberReplaced
 from resolver_grpc.changes.log_sealing import Entry
+from resolver_grpc.changes.machine import Worked
 from resolver_grpc.changes.owner import apply_change
 from resolver_grpc.changes.owner_keys import keys_of
 from resolver_grpc.changes.parsing import parse_change
@@ -96,6 +97,8 @@ class Draft:
     def __init__(self, overlaid: Overlaid) -> None:
         self._overlaid = overlaid
         self._states: dict[str, OwnerState] = {}
+        # What the machine worked out, by number: of each owner it stands here or its state stands there.
+        self._afters: dict[str, bytes] = {}
         self.is_over = False
 
     def judge(self, sent: Sent) -> Entry | Refused:
@@ -103,6 +106,20 @@ class Draft:
         change = sent.read
         if isinstance(change, Refused):
             return change
+        worked = self._worked_out(change)
+        if worked is None:
+            return self._judge_plainly(sent, change)
+        keys, after = worked
+        self._afters[change.number] = after
+        return Entry(sent.change_id, sent.content, keys, after)
+
+    def _worked_out(self, change: Change) -> Worked | None:
+        """What a change comes to by the machine; None where the plain way is to judge it."""
+        if change.number in self._states:
+            return None
+        return self._overlaid.work_out(change, self._afters.get(change.number))
+
+    def _judge_plainly(self, sent: Sent, change: Change) -> Entry | Refused:
         before = self._state(change.number)
         reason = refusal(before, change)
         if reason:
@@ -111,10 +128,16 @@ class Draft:
         self.is_over = isinstance(change.event, NumberReplaced) and self._has_mailbox(
             change.event.current_number, before
         )
-        self._states |= dict.fromkeys((after.number, *after.old_numbers), after)
+        self._note(after)
         keys = keys_of(after, self._overlaid.keys)
         # What a change before it in the group did to others is not known here: whoever follows looks for that.
         return Entry(sent.change_id, sent.content, keys, self._overlaid.after(change, after, keys))
+
+    def _note(self, state: OwnerState) -> None:
+        numbers = (state.number, *state.old_numbers)
+        self._states |= dict.fromkeys(numbers, state)
+        for number in numbers:
+            self._afters.pop(number, None)
 
     def _has_mailbox(self, number: str, owner: OwnerState | None) -> bool:
         """Whether a number leads to a mailbox of somebody else than an owner."""
@@ -124,15 +147,21 @@ class Draft:
         return owner is None or found.number not in {owner.number, *owner.old_numbers}
 
     def _state(self, number: str) -> OwnerState | None:
-        if number in self._states:
-            return self._states[number]
+        drafted = self._drafted(number)
+        if drafted:
+            return drafted
         found = self._overlaid.state(number)
-        drafted = self._states.get(found.number) if found else None
+        drafted = self._drafted(found.number) if found else None
         if found and drafted:
             # An old number that nobody had asked for yet.
             olds = tuple(sorted({*drafted.old_numbers, *found.old_numbers}))
             return replace(drafted, old_numbers=olds)
         return found
+
+    def _drafted(self, number: str) -> OwnerState | None:
+        """An owner after the changes of the group that touched it; None where none did."""
+        after = self._afters.get(number)
+        return self._overlaid.state_in(after) if after else self._states.get(number)
 
 
 def judge_group(changes: Iterable[Sent], found: Iterable[Outcome | None], draft: Draft) -> Iterator[Outcome | Entry]:

@@ -17,6 +17,7 @@ from resolver_grpc.changes.compiled import afters_in
 from resolver_grpc.changes.events import Change
 from resolver_grpc.changes.log import ChangeLog
 from resolver_grpc.changes.log_sealing import read_entry
+from resolver_grpc.changes.machine import KERNEL, Machine, Worked
 from resolver_grpc.changes.overlaid_index import OverlaidIndex
 from resolver_grpc.changes.overlay import Overlay
 from resolver_grpc.changes.owner import apply_change
@@ -68,6 +69,9 @@ class Overlaid:
         _check_reach(log, contained)
         self._log = log
         self._overlay = Overlay(snapshot.index, keys, window, bytes.fromhex(snapshot.manifest.snapshot_id))
+        self._snapshot, self._window = snapshot, window
+        # Made with the first change that is taken: who only follows needs none.
+        self._machine: Machine | None = None
         self._known: dict[int, Known] = {}
         self._fault: str = ""
         # Whoever holds it may bring changes in, and nobody begins a batch meanwhile.
@@ -91,6 +95,17 @@ class Overlaid:
     def after(self, change: Change, state: OwnerState, keys: Sequence[bytes]) -> bytes:
         """What whoever follows the log may take instead of a change; see ``Overlay.after``."""
         return self._overlay.after(change, state, keys)
+
+    def state_in(self, after: bytes) -> OwnerState:
+        """An owner's state, out of what ``after`` or ``work_out`` gave."""
+        return self._overlay.state_in(after)
+
+    def work_out(self, change: Change, former: bytes | None) -> Worked | None:
+        """What a change comes to by the machine, where it takes it; see ``Machine.work_out``."""
+        if self._machine is None and KERNEL:
+            name = bytes.fromhex(self._snapshot.manifest.snapshot_id)
+            self._machine = Machine(self._overlay, self._snapshot.index, self.keys, self._window, name)
+        return self._machine.work_out(change, former) if self._machine else None
 
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[None]:
