@@ -116,6 +116,25 @@ class ChangeLog:
         with self._file.reading() as (file, reading):
             return file.last(reading)
 
+    def find_all(self, entries: Sequence[Entry]) -> tuple[int, list[int | ChangeIdTakenError | None]]:
+        """Looks for entries as of one instant.
+
+        Returns:
+            The sequence of the last entry that any process wrote; and of each of these what ``Group.find`` tells, or
+            raises.
+
+        Raises:
+            ChangeLogError: it can't be read.
+        """
+        with self._file.reading() as (file, reading):
+            return file.last(reading), [self._found(file, reading, entry) for entry in entries]
+
+    def _found(self, file: LogFile, reading: Any, entry: Entry) -> int | ChangeIdTakenError | None:  # noqa: ANN401 - LMDB's own type
+        try:
+            return self.find(file, reading, entry)
+        except ChangeIdTakenError as error:
+            return error
+
     def first_sequence(self) -> int:
         """The sequence of the first entry that was not trimmed; the next one's where there is none.
 

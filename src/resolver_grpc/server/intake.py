@@ -1,8 +1,9 @@
 """The intake of changes: what came in while the last group was written becomes the next one.
 
 What belongs here: groups, their order, and the room for what waits. A thread holds the log's lock and syncs; the event
-loop judges, while the lock keeps the log, and so the overlay, as it is. So no worker takes a change that contradicts
-another's, and nobody waits for a disk but those who sent changes.
+loop judges, while the lock keeps the log, and so the overlay, as it is. A few are judged before, and written where the
+log is as it was. So no worker takes a change that contradicts another's, and nobody waits for a disk but those who sent
+changes.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from resolver_grpc.changes.events import Change
-from resolver_grpc.changes.log import ChangeLog, Group
+from resolver_grpc.changes.log import ChangeLog
+from resolver_grpc.changes.log_group import Group
 from resolver_grpc.changes.log_sealing import Entry
 from resolver_grpc.errors import ChangeIdTakenError, ChangeLogError
 from resolver_grpc.server.in_service import InService
@@ -25,8 +27,14 @@ from resolver_grpc.server.overlaid import Known, Overlaid
 
 MOST_WAITING: Final = 20_000
 """Changes that may wait to be written in a process; who sends more waits before they are read."""
+_FEW: Final = 64
+"""Changes of a group that are judged before the log is locked; that others write meanwhile is then unlikely."""
 _MOST_IN_GROUP: Final = 5_000
 _STEP_SECONDS: Final = 0.0005
+
+
+_Written: TypeAlias = tuple[list[Outcome | Entry], dict[str, int]]
+"""What became of each change of a group, and the sequences of those that were written, by id."""
 
 
 class _Waiting(NamedTuple):
@@ -118,7 +126,7 @@ class Intake:
         return outcomes
 
     async def _write(self, changes: Sequence[Sent]) -> list[Outcome]:
-        """Judges a group and writes it; what can be laid over the snapshot before the log is locked comes first.
+        """Judges a group and writes it; what can be laid over the snapshot before comes first.
 
         Returns:
             The outcomes of as many changes as were judged, the first of them at least.
@@ -127,30 +135,61 @@ class Intake:
             overlaid = served.overlaid
             assert overlaid, "a server that takes changes has a log"
             await overlaid.catch_up()
-            loop = asyncio.get_running_loop()
-
-            def write() -> tuple[list[Outcome | Entry], dict[str, int]]:
-                with self._log.group() as group:
-                    found = [_find(group, one) for one in changes]
-                    judging = asyncio.run_coroutine_threadsafe(_judge(changes, found, overlaid), loop)
-                    judged = judging.result()
-                    entries = {one.change_id: one for one in judged if isinstance(one, Entry)}
-                    sequences = {change_id: group.write(entry) for change_id, entry in entries.items()}
-                return judged, sequences
-
-            judged, sequences = await loop.run_in_executor(self._thread, write)
+            written = await self._write_few(changes, overlaid) if len(changes) <= _FEW else None
+            judged, sequences = written or await self._write_locked(changes, overlaid)
             overlaid.foresee(_known(changes[: len(judged)], judged, sequences))
         return [sequences[one.change_id] if isinstance(one, Entry) else one for one in judged]
 
+    async def _write_few(self, changes: Sequence[Sent], overlaid: Overlaid) -> _Written | None:
+        """Judges before the log is locked, which spares going to and fro; None where others wrote meanwhile."""
+        last, found = self._log.find_all([Entry(one.change_id, one.content) for one in changes])
+        if last != overlaid.sequence:
+            return None
+        known = [_outcome(one, of_id) for one, of_id in zip(changes, found, strict=True)]
+        judged = await _judge(changes, known, overlaid)
+        if last != overlaid.sequence:
+            return None
+
+        def write() -> dict[str, int] | None:
+            with self._log.group() as group:
+                return _write_entries(group, judged) if group.last == last else None
+
+        sequences = await asyncio.get_running_loop().run_in_executor(self._thread, write)
+        return None if sequences is None else (judged, sequences)
+
+    async def _write_locked(self, changes: Sequence[Sent], overlaid: Overlaid) -> _Written:
+        """Judges while the log is locked, so that nobody else writes meanwhile."""
+        loop = asyncio.get_running_loop()
+
+        def write() -> _Written:
+            with self._log.group() as group:
+                known = [_find(group, one) for one in changes]
+                judging = asyncio.run_coroutine_threadsafe(_judge(changes, known, overlaid), loop)
+                judged = judging.result()
+                return judged, _write_entries(group, judged)
+
+        return await loop.run_in_executor(self._thread, write)
+
+
+def _write_entries(group: Group, judged: Sequence[Outcome | Entry]) -> dict[str, int]:
+    """Writes what was taken; gives the sequences by change id, of which each is written once."""
+    entries = {one.change_id: one for one in judged if isinstance(one, Entry)}
+    return {change_id: group.write(entry) for change_id, entry in entries.items()}
+
 
 def _find(group: Group, sent: Sent) -> Outcome | None:
-    """What the log knows of a change that could be read."""
+    """What the log knows of a change."""
+    try:
+        return _outcome(sent, group.find(Entry(sent.change_id, sent.content)))
+    except ChangeIdTakenError as error:
+        return _outcome(sent, error)
+
+
+def _outcome(sent: Sent, found: int | ChangeIdTakenError | None) -> Outcome | None:
+    """What is known of a change before it is judged: that it can't be read, its sequence, or whose id it has."""
     if isinstance(sent.read, Refused):
         return sent.read
-    try:
-        return group.find(Entry(sent.change_id, sent.content))
-    except ChangeIdTakenError:
-        return ID_TAKEN
+    return ID_TAKEN if isinstance(found, ChangeIdTakenError) else found
 
 
 async def _judge(changes: Sequence[Sent], found: Sequence[Outcome | None], overlaid: Overlaid) -> list[Outcome | Entry]:
