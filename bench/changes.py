@@ -37,6 +37,8 @@ from resolver_grpc.resolve import Resolver
 from resolver_grpc.rows.cells import Span
 from resolver_grpc.server.batch import Batches
 from resolver_grpc.server.fast_batches import FastBatches
+from resolver_grpc.server.judging import Draft, judge_group, read_sent
+from resolver_grpc.server.overlaid import Overlaid
 from resolver_grpc.v1 import change_pb2 as pb
 from rounds import compare, micros, table, take_in_turn
 from serving import Site
@@ -55,12 +57,13 @@ class Costs(NamedTuple):
     """What changes cost.
 
     Attributes:
-        judged: microseconds a change of judging it and working out what it comes to, by who takes it.
+        judged: microseconds a change of reading, judging and working out what it comes to, by who takes it.
         read: microseconds a change of reading it from the log and deciphering it.
         followed: microseconds a change of laying it over the snapshot, by who follows the log.
         worked_out: the share that who follows had to work out, for they may touch others.
         start: microseconds a change of reading and laying all over the snapshot before anything was asked.
         size: bytes of memory a change, after that.
+        whole: the same of a worker that takes changes, too.
         refused: how many were refused.
         taken: how many were taken.
     """
@@ -71,6 +74,7 @@ class Costs(NamedTuple):
     worked_out: float
     start: float
     size: float
+    whole: float
     refused: int
     taken: int
 
@@ -126,7 +130,9 @@ def new_overlay(opened: Opened) -> Overlay:
     """An overlay without changes."""
     served = opened.served
     window = Span(served.valid_from, served.horizon)
-    return Overlay(served.snapshot.index, opened.keys, window, served.snapshot.manifest.snapshot_id.encode())
+    return Overlay(
+        served.snapshot.index, opened.keys, window, bytes.fromhex(served.snapshot.manifest.snapshot_id)
+    )
 
 
 def asked_overlay(opened: Opened) -> Overlay:
@@ -139,19 +145,24 @@ def asked_overlay(opened: Opened) -> Overlay:
 def append_changes(site: Site, path: Path, count: int, seed: int) -> tuple[float, int]:
     """Takes changes and writes them to a log; gives the microseconds of judging each, and how many were refused."""
     with opening(site) as opened, ChangeLog(path, _RING) as log:
-        overlay, spent, refused = asked_overlay(opened), 0.0, 0
-        changes = draw_changes(Persons(opened.served.snapshot.index), count, opened.instant, seed)
+        served, spent, refused = opened.served, 0.0, 0
+        overlaid = Overlaid(log, served.snapshot, opened.keys, Span(served.valid_from, served.horizon))
+        overlaid.index.facts_at(opened.instant)
+        changes = draw_changes(Persons(served.snapshot.index), count, opened.instant, seed)
         while messages := list(itertools.islice(changes, _GROUP)):
             started = time.thread_time()
-            entries = [entry for message in messages if (entry := judge(overlay, opened, message))]
+            sent = [read_sent(message, opened.instant) for message in messages]
+            judged = judge_group(sent, [None] * len(sent), Draft(overlaid))
+            entries = [one for one in judged if isinstance(one, Entry)]
             spent += time.thread_time() - started
             refused += len(messages) - len(entries)
             log.append(entries)
+            overlaid.replay()
     return spent / count * _MICROS, refused
 
 
 def judge(overlay: Overlay, opened: Opened, message: pb.Change) -> Entry | None:
-    """Takes a change, as a server's writer does; None of one that is refused."""
+    """Takes a change by itself; None of one that is refused."""
     change = parse_change(message)
     before = overlay.state(change.number)
     if refusal(before, change):
@@ -173,8 +184,6 @@ def follow(overlay: Overlay, read: Read) -> bool:
 
 def follow_log(opened: Opened, log: ChangeLog, judged: float, refused: int) -> tuple[Overlay, Costs]:
     """Starts with a whole log, as a server does; then follows it, as one does that answers meanwhile."""
-    # The order of the snapshot's own facts is made with its first change, and not counted here.
-    opened.served.snapshot.index.spans_of(0)
     gc.collect()
     before = read_vitals(os.getpid()).anonymous
     overlay = new_overlay(opened)
@@ -185,10 +194,16 @@ def follow_log(opened: Opened, log: ChangeLog, judged: float, refused: int) -> t
     start = time.thread_time() - started
     gc.collect()
     size = read_vitals(os.getpid()).anonymous - before
+    # The order of the snapshot's own facts, which is made when a change is to be judged.
+    opened.served.snapshot.index.spans_of(0)
+    gc.collect()
+    whole = read_vitals(os.getpid()).anonymous - before
     taken = overlay.version
     reading, following, worked_out = _follow(log, asked_overlay(opened))
     costs = [seconds / taken * _MICROS for seconds in (reading, following, start)]
-    return overlay, Costs(judged, costs[0], costs[1], worked_out / taken, costs[2], size / taken, refused, taken)
+    return overlay, Costs(
+        judged, costs[0], costs[1], worked_out / taken, costs[2], size / taken, whole / taken, refused, taken
+    )
 
 
 def follow_many(overlay: Overlay, plains: list[bytes]) -> int:
@@ -266,13 +281,14 @@ def _report(mailboxes: int, costs: Costs, taken: dict[str, list[float]]) -> Iter
     yield from table(
         ["of each change", "", "target"],
         [
-            ["judged and worked out, by who takes it", f"{costs.judged:.0f} µs", ""],
+            ["read, judged and worked out, by who takes it", f"{costs.judged:.0f} µs", ""],
             ["read from the log and deciphered", f"{costs.read:.1f} µs", ""],
             ["laid over the snapshot, by who follows", f"{costs.followed:.1f} µs", ""],
             ["both: in a worker that follows the log", f"{costs.read + costs.followed:.1f} µs", "50 µs"],
             ["at a start, both, and the first sets", f"{costs.start:.1f} µs", ""],
             ["at this rate, a start with a million", f"{costs.start * _MILLION / _MICROS:.0f} s", "10 s"],
-            ["memory of a worker", f"{costs.size:.0f} bytes", "400 bytes"],
+            ["memory of a worker that follows", f"{costs.size:.0f} bytes", "400 bytes"],
+            ["memory of one that takes changes, too", f"{costs.whole:.0f} bytes", "400 bytes"],
         ],
     )
     yield f"Of {costs.worked_out:.0%} who follows worked out what they come to: they may touch others.\n"
