@@ -94,6 +94,10 @@ class Overlay:
         """How many ordinals there are."""
         return self.kept.owners
 
+    def close(self) -> None:
+        """Lets go of those who hold on to it, so that its memory goes with its last user; it takes nothing more."""
+        del self._laying, self._following
+
     def state(self, number: str) -> OwnerState | None:
         """What is known of the owner that a number leads to; None of whom there is no mailbox."""
         owner = self._laying.find(number)

@@ -53,7 +53,7 @@ class Held:
         """Waits for the batches under way, then closes; asks for no batch to begin any more."""
         await self._idle.wait()
         # Unmapping a large file takes its time, which those who are served by the next one need not wait.
-        await asyncio.to_thread(self.served.snapshot.index.close)
+        await asyncio.to_thread(self.served.close)
 
 
 class InService:

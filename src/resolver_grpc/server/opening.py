@@ -42,7 +42,7 @@ class Opened(NamedTuple):
 
     def close(self) -> None:
         """Closes all of it, where nobody serves it after all."""
-        self.served.snapshot.index.close()
+        self.served.close()
         if self.changes:
             self.changes.close()
 

@@ -88,6 +88,11 @@ class Overlaid:
         """The sequence of the last change that is laid over the snapshot, or that it contains."""
         return self._contained + self._overlay.version
 
+    def close(self) -> None:
+        """Lets its memory go with its last user: the garbage collector doesn't see what a server was opened with."""
+        self._machine = None
+        self._overlay.close()
+
     def state(self, number: str) -> OwnerState | None:
         """What is known of the owner that a number leads to; None of whom nothing is."""
         return self._overlay.state(number)

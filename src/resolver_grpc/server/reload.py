@@ -145,7 +145,7 @@ class Reload:
             if not has_moved:
                 self._refuse(sighting, opened)
         elif has_moved or self._stopping.is_set():
-            await asyncio.to_thread(opened.snapshot.index.close)
+            await asyncio.to_thread(opened.close)
         else:
             await self._serve(opened)
 
@@ -211,7 +211,7 @@ def _touch(opened: Served, instant: int) -> None:
         opened.touch()
         opened.index.facts_at(instant)
     except BaseException:
-        opened.snapshot.index.close()
+        opened.close()
         raise
 
 

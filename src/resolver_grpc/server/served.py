@@ -63,6 +63,12 @@ class Served:
         """Lets a batch be answered as of one change, the last one or a later; see ``Overlaid.batch``."""
         return self.overlaid.batch() if self.overlaid else nullcontext()
 
+    def close(self) -> None:
+        """Closes the snapshot, and lets go of the changes over it; may be called from a thread."""
+        self.snapshot.index.close()
+        if self.overlaid:
+            self.overlaid.close()
+
     @property
     def plain(self) -> Batches:
         """Answers requests from it the plain way."""
