@@ -144,17 +144,42 @@ def test_the_machine_leaves_alone_what_is_unusual(before, event):
         assert not fast.worked_out
 
 
-def test_the_machine_leaves_a_consent_without_the_record_to_the_plain_way_which_refuses_it():
-    """Of whom the snapshot has no keys: a login after five years would let a namesake be found alone."""
-    left = [
-        ("mailbox_opened", KIM, "2021-01-01", {}),
-        ("address_consent_given", KIM, "2021-01-01", {"person": person()}),
-    ]
-    with places(*BASES, *left) as (fast, plain):
+def known(opened):
+    """Kim, who consented when the mailbox was opened."""
+    return [("mailbox_opened", KIM, opened, {}), ("address_consent_given", KIM, opened, {"person": person()})]
+
+
+def test_a_login_of_whom_the_snapshot_has_no_keys_is_the_plain_ways_which_asks_for_the_record():
+    """Five years were over at the export; a login told late ends that."""
+    with places(*BASES, *known("2021-01-01")) as (fast, plain):
+        agree(fast, plain, [("logged_in", KIM, "2025-06-01", {})])
+        assert not fast.worked_out
+        agree(fast, plain, [("logged_in", KIM, "2025-06-01", {"person": person()})])
+        assert fast.worked_out == 1
+
+
+def test_a_login_shortly_before_five_years_are_over_is_the_plain_ways_which_asks_for_the_record():
+    """The snapshot has the keys, and the next one, of tables from before the login, would not."""
+    with places(*BASES, *known("2021-10-30")) as (fast, plain):
         agree(fast, plain, [("logged_in", KIM, "2026-10-24", {})])
         assert not fast.worked_out
-        agree(fast, plain, [("logged_in", KIM, "2026-10-25", {"person": person()})])
+        agree(fast, plain, [("logged_in", KIM, "2026-10-24", {"person": person()})])
         assert fast.worked_out == 1
+
+
+def test_who_claims_an_address_that_a_change_told_is_the_plain_ways():
+    with places(*BASES) as (fast, plain):
+        agree(fast, plain, claims(IDA, "new@post.dk", "2026-10-24"))
+        agree(fast, plain, [("logged_in", IDA, "2026-10-25", {})])
+        assert fast.worked_out == 1
+
+
+def test_who_has_an_old_number_is_the_plain_ways():
+    replaced = ("number_replaced", ANN, "2026-10-24", {"current_number": "0707877890", "person": person()})
+    with places(*BASES) as (fast, plain):
+        agree(fast, plain, [replaced])
+        agree(fast, plain, [("logged_in", "0707877890", "2026-10-25", {})])
+        assert not fast.worked_out
 
 
 def test_names_and_streets_that_json_writes_otherwise_are_kept_as_the_plain_way_keeps_them():
