@@ -1,5 +1,6 @@
 """The one thing that pyproject.toml can't say: the compiled modules, which an installation can do without."""
 
+import os
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -22,6 +23,8 @@ PARTS_OF_FOLLOWING = [
 ]
 
 setup(
+    # Compiling is most of an installation.
+    options={"build_ext": {"parallel": os.cpu_count()}},
     ext_modules=[
         kernel("resolver_grpc._bulk_keys", "src/resolver_grpc/_bulk_keys.pyx"),
         kernel("resolver_grpc._budgets", "src/resolver_grpc/_budgets.pyx"),
