@@ -11,7 +11,7 @@ import pytest
 from nursery import Nursery, tool
 from resolver_grpc.build.tables import TableMeta, encode_meta
 from resolver_grpc.changes.log import ChangeLog
-from resolver_grpc.changes.log_sealing import Entry
+from resolver_grpc.changes.log_sealing import Entry, read_entry
 from resolver_grpc.handles import Handles
 from resolver_grpc.index.layout import COLUMNS_DATABASE, INDEX_FILE
 from resolver_grpc.index.restoring import read_content
@@ -146,9 +146,13 @@ def needles_of(folder, numbers):
             columns = index.open_db(COLUMNS_DATABASE, create=False)
             with index.begin() as reading:
                 needles |= {bytes(chunk) for _, chunk in reading.cursor(columns)}
-    with ChangeLog(folder / "changes.log", read_key_ring(folder / "index.key")) as log, log._file.begin() as reading:
-        for place, sealed in reading.cursor(log._file.entries):
-            read = log._active.open(int.from_bytes(place, "big"), sealed)
+    with (
+        ChangeLog(folder / "changes.log", read_key_ring(folder / "index.key")) as log,
+        log._file.reading() as (file, reading),
+    ):
+        for place, sealed in reading.cursor(file.entries):
+            sequence = int.from_bytes(place, "big")
+            read = read_entry(sequence, log._active.open(sequence, sealed))
             if pb.Change.FromString(read.content).number in numbers:
                 needles |= {sealed, sealed[24:56], log._active.hash_id(f"feed-{read.sequence}")}
     return needles
