@@ -1,8 +1,4 @@
 import csv
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -10,8 +6,8 @@ from resolver_grpc.build.schema import MAILBOXES
 from resolver_grpc.key_file import create_key_file
 from resolver_grpc.snapshot.files import check_index_file, read_manifest
 from small_register import ANN, MAILBOX_ROWS, PERSONS_ROWS, RELATION_ROWS, person, write_tables
+from tool_nursery import run_here
 
-TOOL = Path(__file__).parents[2] / "tools" / "build_snapshot.py"
 TABLES = ("persons", "mailboxes", "relations", "roads")
 
 
@@ -22,8 +18,7 @@ def arguments(folder, suffix=".csv", **changed):
 
 
 def run(*words):
-    environment = os.environ | {"COLUMNS": "200"}
-    return subprocess.run([sys.executable, TOOL, *words], capture_output=True, text=True, check=False, env=environment)
+    return run_here("build_snapshot", *words)
 
 
 @pytest.fixture
@@ -39,7 +34,7 @@ def told(output):
 
 def test_a_build_reports_its_rows_and_where_it_was_published(folder):
     done = run(*arguments(folder, rejects=folder / "rejects.csv"))
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     manifest = read_manifest(folder / "snapshot")
     check_index_file(folder / "snapshot", manifest)
     lines = told(done.stdout)
@@ -51,7 +46,7 @@ def test_a_build_reports_its_rows_and_where_it_was_published(folder):
     with (folder / "rejects.csv").open(newline="") as file:
         assert list(csv.reader(file)) == [["table", "row", "problem"], ["persons", "7", "house_number can't be read"]]
     again = run(*arguments(folder))
-    assert again.returncode == 0
+    assert again.exit_code == 0
     assert "was published already, and is unchanged, at" in again.stdout
     assert "Give --rejects FILE" in again.stdout
 
@@ -60,7 +55,7 @@ def test_parquet_without_roads_is_built_too(tmp_path):
     create_key_file(tmp_path / "index.key")
     write_tables(tmp_path, suffix=".parquet")
     done = run(*arguments(tmp_path, ".parquet", roads=None))
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     assert [source.table for source in read_manifest(tmp_path / "snapshot").sources] == list(TABLES[:3])
 
 
@@ -108,7 +103,7 @@ def test_a_refusal_is_one_line_and_leaves_everything_as_it_was(folder, spoil, ch
     before = {path: path.is_file() and path.read_bytes() for path in folder.rglob("*")}
     changed = {name: folder / path for name, path in changed.items()}
     done = run(*arguments(folder, rejects=folder / "rejects.csv", **changed))
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     assert sentence in done.stderr
@@ -123,7 +118,7 @@ def test_a_refusal_is_one_line_and_leaves_everything_as_it_was(folder, spoil, ch
 def test_the_list_of_rejects_is_not_written_over_anything_else(folder, taken):
     before = (folder / "index.key").read_bytes(), (folder / "persons.csv").read_bytes()
     done = run(*arguments(folder, rejects=folder / "." / taken))
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert "--rejects must be a file of its own" in done.stderr
     assert ((folder / "index.key").read_bytes(), (folder / "persons.csv").read_bytes()) == before
     assert not (folder / "snapshot").exists()
@@ -134,11 +129,11 @@ def test_what_would_fail_in_the_end_fails_at_once(folder):
     (folder / "persons.csv").write_text("no table", encoding="utf-8")
     for options in ({"out": folder / "none" / "snapshot"}, {"rejects": folder / "none" / "rejects.csv"}):
         done = run(*arguments(folder, **options))
-        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+        assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
         assert "there is no folder" in done.stderr.lower()
 
 
 def test_help_shows_how_it_is_used():
     done = run("--help")
-    assert done.returncode == 0
+    assert done.exit_code == 0
     assert "tools/build_snapshot.py --persons persons.parquet" in done.stdout

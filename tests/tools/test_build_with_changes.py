@@ -1,12 +1,7 @@
 """The program that builds, with a log of changes: what is later than the tables is in the snapshot."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
-from nursery import tool
 from resolver_grpc.build.tables import TableMeta, encode_meta
 from resolver_grpc.changes.log import ChangeLog
 from resolver_grpc.changes.log_sealing import Entry
@@ -19,6 +14,7 @@ from resolver_grpc.snapshot.store import open_snapshot
 from resolver_grpc.times import parse_time
 from resolver_grpc.v1 import change_pb2 as pb
 from small_register import ANN, BO, KNOWN_SENDERS, PIA, REGISTER_DATE, write_tables
+from tool_nursery import run_here
 
 HANDLES = Handles([bytes(32)])
 EXPORTED = 7
@@ -54,12 +50,6 @@ def folder(tmp_path):
     return tmp_path
 
 
-def run(program, *words):
-    environment = os.environ | {"COLUMNS": "200"}
-    command = [sys.executable, tool(program), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-
-
 def tables_in(folder):
     names = ("persons", "mailboxes", "relations", "roads")
     return [word for name in names for word in (f"--{name}", folder / f"{name}.csv")]
@@ -67,7 +57,7 @@ def tables_in(folder):
 
 def build(folder, *words):
     told = ("--keys", folder / "index.key", "--out", folder / "snapshot", "--changes", folder / "changes.log")
-    return run("build_snapshot", *tables_in(folder), *told, *words)
+    return run_here("build_snapshot", *tables_in(folder), *told, *words)
 
 
 def reached(folder, query):
@@ -80,7 +70,7 @@ def reached(folder, query):
 
 def test_what_is_later_than_the_tables_is_in_the_snapshot_and_the_manifest_says_how_far(folder):
     done = build(folder)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     assert read_manifest(folder / "snapshot").change_sequence == EXPORTED + 2
     assert [source.change_sequence for source in read_manifest(folder / "snapshot").sources] == [EXPORTED] * 4
     assert read_manifest(folder / "snapshot").report["changes"] == {"folded in": 2}
@@ -92,22 +82,22 @@ def test_what_is_later_than_the_tables_is_in_the_snapshot_and_the_manifest_says_
 
 
 def test_the_rows_are_held_to_the_snapshot_with_the_changes_and_not_without_them(folder):
-    assert build(folder).returncode == 0
+    assert build(folder).exit_code == 0
     told = (folder / "snapshot", "--keys", folder / "index.key", *tables_in(folder))
-    done = run("verify_snapshot", *told, "--changes", folder / "changes.log")
-    assert (done.returncode, done.stderr) == (0, "")
-    done = run("verify_snapshot", *told)
-    assert done.returncode == 2
+    done = run_here("verify_snapshot", *told, "--changes", folder / "changes.log")
+    assert (done.exit_code, done.stderr) == (0, "")
+    done = run_here("verify_snapshot", *told)
+    assert done.exit_code == 2
     assert "build the snapshot again" in done.stderr
 
 
 def test_changes_that_are_acknowledged_later_are_not_asked_of_the_snapshot(folder):
-    assert build(folder).returncode == 0
+    assert build(folder).exit_code == 0
     with ChangeLog(folder / "changes.log", read_key_ring(folder / "index.key")) as log:
         later = message("c", "mailbox_closed", PIA)
         log.append([Entry(later.change_id, later.SerializeToString())])
     told = (folder / "snapshot", "--keys", folder / "index.key", *tables_in(folder))
-    assert run("verify_snapshot", *told, "--changes", folder / "changes.log").returncode == 0
+    assert run_here("verify_snapshot", *told, "--changes", folder / "changes.log").exit_code == 0
 
 
 def no_log(folder):
@@ -156,7 +146,7 @@ def of_another_version(folder):
 def test_a_log_that_does_not_go_with_the_tables_is_refused_in_one_line(folder, spoil, sentence):
     spoil(folder)
     done = build(folder)
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
     assert sentence in done.stderr
@@ -167,12 +157,12 @@ def test_a_log_that_does_not_go_with_the_tables_is_refused_in_one_line(folder, s
 def test_a_log_trimmed_as_far_as_the_oldest_table_goes_is_enough(folder):
     with ChangeLog(folder / "changes.log", read_key_ring(folder / "index.key")) as log:
         log.trim(EXPORTED)
-    assert build(folder).returncode == 0
+    assert build(folder).exit_code == 0
 
 
 def test_a_log_from_before_a_rotation_of_keys_is_folded_in(folder):
     rotate_key_file(folder / "index.key")
-    assert build(folder).returncode == 0
+    assert build(folder).exit_code == 0
     assert reached(folder, QueryRow("", Kind.CPR, number=ANN)) == [ANN]
 
 
@@ -181,7 +171,7 @@ def test_a_table_that_is_newer_than_the_others_takes_its_own_part_of_a_change_al
     meta = encode_meta(TableMeta(EXPORTED + 2, REGISTER_DATE))
     (folder / "persons.csv.meta.json").write_bytes(meta + b"\n")
     done = build(folder)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     assert read_manifest(folder / "snapshot").report["changes"] == {"folded in": 2}
     third = {"street_name": "Vestergade", "house_number": "12", "floor": "3", "door": "tv", "postal_code": "8000"}
     assert reached(folder, QueryRow("", Kind.FULL_NAME, full_name="Bo Bo", **third)) == [BO]

@@ -1,14 +1,11 @@
 """The programs that compact and erase: what the log told is in the new snapshot, who was erased is in nothing."""
 
-import os
 import shutil
-import subprocess
-import sys
 
 import lmdb
 import pytest
 
-from nursery import Nursery, tool
+from nursery import Nursery
 from resolver_grpc.build.tables import TableMeta, encode_meta
 from resolver_grpc.changes.log import ChangeLog
 from resolver_grpc.changes.log_sealing import Entry, read_entry
@@ -36,6 +33,7 @@ from small_register import (
     write_tables,
 )
 from tool_nursery import __file__ as nursery_program
+from tool_nursery import run_here
 
 EXPORTED = 7
 STEPS = (10, 40, 60, 75, 85, 95, 105, 115)
@@ -67,20 +65,14 @@ def append(folder, events, day="2026-11-02"):
         return log.last_sequence()
 
 
-def run(program, *words):
-    command = [sys.executable, tool(program), *map(str, words)]
-    environment = os.environ | {"COLUMNS": "200"}
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-
-
 def tables_in(folder):
     return [word for name in ("persons", "mailboxes", "relations") for word in (f"--{name}", folder / f"{name}.csv")]
 
 
 def succeed(program, *words):
-    done = run(program, *words)
+    done = run_here(program, *words)
     assert not done.stderr
-    assert done.returncode == 0
+    assert done.exit_code == 0
     return done.stdout
 
 
@@ -146,10 +138,8 @@ def needles_of(folder, numbers):
             columns = index.open_db(COLUMNS_DATABASE, create=False)
             with index.begin() as reading:
                 needles |= {bytes(chunk) for _, chunk in reading.cursor(columns)}
-    with (
-        ChangeLog(folder / "changes.log", read_key_ring(folder / "index.key")) as log,
-        log._file.reading() as (file, reading),
-    ):
+    with ChangeLog(folder / "changes.log", read_key_ring(folder / "index.key")) as log, log._file.reading() as opened:
+        file, reading = opened
         for place, sealed in reading.cursor(file.entries):
             sequence = int.from_bytes(place, "big")
             read = read_entry(sequence, log._active.open(sequence, sealed))
@@ -310,8 +300,8 @@ def test_what_can_not_be_done_is_one_line_and_the_store_stays_as_it_was(folder, 
         "--erased",
         folder / "erased.list",
     )
-    done = run("erase_owners", *told)
-    assert (done.returncode, done.stdout) == (2, "")
+    done = run_here("erase_owners", *told)
+    assert (done.exit_code, done.stdout) == (2, "")
     assert sentence in done.stderr
     assert done.stderr.count("\n") == 1
     assert ANN not in done.stderr

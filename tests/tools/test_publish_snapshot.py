@@ -1,10 +1,5 @@
 """The program that publishes, run as an index builder runs it."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from resolver_grpc.index.layout import INDEX_FILE
@@ -12,14 +7,18 @@ from resolver_grpc.key_file import create_key_file
 from resolver_grpc.snapshot.changing import changing
 from resolver_grpc.snapshot.generations import current_number, generation_path
 from small_register import ANN, FIRM, PERSONS_ROWS, build_register
-
-TOOL = Path(__file__).parents[2] / "tools" / "publish_snapshot.py"
+from tool_nursery import run_here
 
 
 def run(*words):
-    environment = os.environ | {"COLUMNS": "200"}
-    done = subprocess.run([sys.executable, TOOL, *words], capture_output=True, text=True, check=False, env=environment)
-    return done.returncode, done.stdout, done.stderr
+    done = run_here("publish_snapshot", *words)
+    return done.exit_code, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def register(tmp_path_factory):
+    """A register that no server in this process has open."""
+    return build_register(tmp_path_factory.mktemp("first"))
 
 
 @pytest.fixture(scope="module")
