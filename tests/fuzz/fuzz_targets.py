@@ -51,7 +51,7 @@ class Target:
     seeds: Callable
     opening: Callable = field(default=nullcontext)
     longest: int = 2_048
-    examples: int = 200
+    examples: int = 80
 
 
 def encoded(texts):
@@ -150,7 +150,7 @@ TARGETS = {
             fuzz_tables.fuzz_builder,
             lambda _: seeds_of_tables(csv_of),
             fuzz_tables.opening_register,
-            examples=40,
+            examples=20,
         ),
         Target("extract", fuzz_tables.fuzz_extract, lambda _: extracts(), longest=4_096),
         Target("shipment", fuzz_tables.fuzz_shipment, lambda _: SHIPMENTS, opening_folder),

@@ -15,8 +15,6 @@ KINDS_OF_SENDERS = {
     "all": frozenset(KINDS),
     "none": frozenset(),
     "numbers": frozenset({Kind.CPR, Kind.CVR}),
-    "address": frozenset({Kind.ADDRESS}),
-    "all but address": frozenset(KINDS) - {Kind.ADDRESS},
     "unspecified too": frozenset(Kind),
 }
 FLAGS = (False, True)
