@@ -173,7 +173,8 @@ def queries(numbers, houses, names, emails, sender_id):
         yield QueryRow("", Kind.ADDRESS, **place)
         for name in names:
             yield QueryRow("", Kind.FULL_NAME, full_name=name, **place)
-            yield QueryRow("", Kind.FIRST_NAME, first_name=name.split()[0], **place)
+        for first_name in dict.fromkeys(name.split()[0] for name in names):
+            yield QueryRow("", Kind.FIRST_NAME, first_name=first_name, **place)
     for email in emails:
         yield QueryRow("", Kind.EMAIL, email_address=email)
     for number in numbers:
