@@ -4,8 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 MAILBOXES ?= 5000000
-# What the server's tests try that takes long, and in which no way answers more than a few queries.
-OF_EITHER_WAY := workers tls_program metrics roster
+# The server's tests in which no way answers more than a few queries, or in which both do already. The client's, which
+# ask a scripted server, are not among what is tried the plain way either.
+OF_EITHER_WAY := access access_file ahead budgeting change_watching change_workers key_source leaving listening metrics \
+  roster senders status store_changed_while_serving supervising tls tls_program tokens workers
 FUZZ_SECONDS ?= 60
 SITE := build/bench-$(MAILBOXES)
 WITH_SITE := --mailboxes $(MAILBOXES) --snapshot $(SITE)/snapshot --keys $(SITE)/index.key
@@ -38,7 +40,7 @@ test: install ## Run the tests
 	$(RUN) -m pytest -n auto
 
 test-plain: install ## Run the tests of the server and of whole answers the plain way
-	RESOLVER_FASTPATH=off $(RUN) -m pytest -n auto tests/server tests/client tests/test_agreement.py tests/test_hot_swap.py \
+	RESOLVER_FASTPATH=off $(RUN) -m pytest -n auto tests/server tests/test_agreement.py tests/test_hot_swap.py \
 	  $(addprefix --ignore=tests/server/test_,$(addsuffix .py,$(OF_EITHER_WAY)))
 
 test-anew: install ## Run the property tests with examples drawn anew: to look further than the suite does
