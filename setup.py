@@ -40,5 +40,5 @@ setup(
             "src/resolver_grpc/fastpath/_kernel.pyx",
             *map(str, sorted(Path("src/resolver_grpc/fastpath").glob("*.pxi"))),
         ),
-    ]
+    ],
 )

@@ -130,9 +130,7 @@ def new_overlay(opened: Opened) -> Overlay:
     """An overlay without changes."""
     served = opened.served
     window = Span(served.valid_from, served.horizon)
-    return Overlay(
-        served.snapshot.index, opened.keys, window, bytes.fromhex(served.snapshot.manifest.snapshot_id)
-    )
+    return Overlay(served.snapshot.index, opened.keys, window, bytes.fromhex(served.snapshot.manifest.snapshot_id))
 
 
 def asked_overlay(opened: Opened) -> Overlay:
